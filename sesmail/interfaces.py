@@ -1,0 +1,140 @@
+"""Where rooms that must not know each other meet: shared values, and the shapes of what one hands to another.
+
+Nothing here imports Twisted. `async` methods are awaited on the reactor by the daemon; whoever implements one may
+hand back coroutines that await Deferreds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Keys:
+    """One set of explicit AWS credentials."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class StorePlace:
+    """Which store, and as whom: everything that must be equal for two mailboxes to share a client.
+
+    `url` is ``s3://bucket`` or ``file:///directory``. Without `keys` the usual AWS chain is asked (environment, profile,
+    container, instance role); `role` is then assumed with what was found.
+    """
+
+    url: str
+    region: str | None = None
+    endpoint: str | None = None
+    addressing: str = "auto"
+    owner: str | None = None
+    keys: Keys | None = None
+    profile: str | None = None
+    role: str | None = None
+    external_id: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one mailbox lies: a store and a literal key prefix in it (usually ending in ``/``).
+
+    `also` names further prefixes whose mail belongs to the same mailbox (folders that were made in another case).
+    `nested`: keys in sub-folders are mail too.
+    """
+
+    store: StorePlace
+    prefix: str
+    nested: bool = False
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who has logged in.
+
+    `name` is canonical (case folded, with the domain where there is one). `address` comes only from a verified source;
+    without one the account may not send. `place` is None for a login whose mailbox is empty by definition.
+    """
+
+    name: str
+    address: str | None
+    place: Place | None
+
+
+class Client(Protocol):
+    """The peer of one session, as cred's `mind`: what a throttle and a lock may ask of it. Never blocks, never raises."""
+
+    @property
+    def peer(self) -> str:
+        """The peer's address without a port (behind a trusted proxy the real one); ``unix`` where there is none."""
+
+    @property
+    def protocol(self) -> str:
+        """``pop3`` or ``pop3s`` and so on, for the log."""
+
+    def quiet_for(self) -> float:
+        """Seconds since the last command ended or the last octet moved; 0.0 while a command runs or waits."""
+
+    def has_marks(self) -> bool:
+        """True once the session has marked a message as deleted and not taken it back."""
+
+
+class Body(Protocol):
+    """One open message: its bytes as stored, once, in order."""
+
+    @property
+    def size(self) -> int:
+        """Octets as stored."""
+
+    @property
+    def whole(self) -> bool:
+        """True when everything is in memory already, so that the next `read` gives all of it."""
+
+    async def read(self) -> bytes:
+        """The next piece, ``b""`` after the last one.
+
+        Raises Unavailable when the store broke off or the bytes do not match what it promised: then what was read so far
+        must not be passed off as the message.
+        """
+
+    def close(self) -> None:
+        """Give up what is still open. May be called at any time and more than once."""
+
+
+class Maildrop(Protocol):
+    """One session's frozen view of a mailbox: numbers, sizes and UIDLs do not change while it lives.
+
+    Messages are counted from 0. Opening one that was removed by somebody else raises NoSuchMessage; removing one is success.
+    """
+
+    def __len__(self) -> int: ...
+
+    def octets(self, index: int) -> int:
+        """Octets of the CRLF form, exact for mail stored in that form and for mail that was read before."""
+
+    def uidl(self, index: int) -> bytes:
+        """The unique id: 1-70 octets of 0x21-0x7E (RFC 1939 section 7), unlike any other in this maildrop."""
+
+    async def open(self, index: int, *, head: bool = False, skip: frozenset[int] | set[int] = frozenset()) -> Body:
+        """The message's bytes as stored; the caller closes the body.
+
+        `head`: only the beginning is likely to be read (TOP), so fetch little at first. `skip`: do not read ahead for these.
+        Raises NoSuchMessage, Unavailable.
+        """
+
+    def learn(self, index: int, octets: int) -> None:
+        """The whole message went out in `octets` octets; sessions opened from now on will say so. This one does not change."""
+
+    def expired(self) -> Sequence[int]:
+        """Messages past the configured retention (RFC 2449 section 6.7), which QUIT removes with the marked ones."""
+
+    async def remove(self, indexes: Sequence[int]) -> Sequence[int]:
+        """Remove these from the store; returns those that are still there. What is not returned is durably gone."""
+
+    async def close(self) -> None:
+        """Release the lock and everything held. May be called more than once."""

@@ -1,0 +1,48 @@
+"""One line per fate of a mail, as ``word key=value ...``; diagnostics go through ordinary loggers beside it.
+
+Values come from mail clients and are hostile: anything but plain words is quoted and escaped, so that no value can end the
+line or look like another field. Never pass a password, token, key or message body.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+
+FATES = frozenset(
+    {
+        "received",
+        "sorted",
+        "retrieved",
+        "deleted",
+        "accepted",
+        "sent",
+        "returned",
+        "held",
+        "login",
+        "login-refused",
+    }
+)
+
+_fates = logging.getLogger("sesmail.fate")
+_PLAIN = re.compile(r"[A-Za-z0-9_.@:/+\-\[\]%]+\Z")
+
+
+def fate(word: str, **fields: object) -> None:
+    """Log what became of a mail or a login. `word` is one of FATES; fields keep their order, None is left out."""
+    if word not in FATES:
+        raise ValueError(f"not a fate: {word!r}")
+    _fates.info("%s", line(word, **fields))
+
+
+def line(word: str, **fields: object) -> str:
+    """The line that `fate` logs."""
+    return " ".join([word, *(f"{name}={quoted(value)}" for name, value in fields.items() if value is not None)])
+
+
+def quoted(value: object) -> str:
+    """A value as it may stand in a log line: itself when plain, else a JSON string in ASCII, at most 200 characters of it."""
+    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    text = text[:200]
+    return text if _PLAIN.match(text) else json.dumps(text)

@@ -1,0 +1,89 @@
+"""The store interface: a flat space of keys, kept by S3 or by a directory, with the same contract suite for both.
+
+`Store` is plain blocking code for workers, commands and Lambda. `Reader` is the read path that people wait for: the daemon
+awaits it on the reactor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from sesmail.interfaces import Body
+
+
+class Row(NamedTuple):
+    """One key of a listing, as bytes, which is how S3 sends it and how a listing is kept.
+
+    `modified` is always 24 octets, ``2026-11-21T09:30:00.000Z``, so that rows sort by arrival as bytes; `size` is decimal;
+    `etag` has no quotes.
+    """
+
+    key: bytes
+    modified: bytes
+    etag: bytes
+    size: bytes
+
+
+Page = Callable[[Sequence[tuple[bytes, bytes, bytes, bytes]]], None]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A small object, whole."""
+
+    data: bytes
+    etag: str
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """The object still has the ETag that the caller knows."""
+
+
+class Store(Protocol):
+    """Blocking access. Every method raises Unavailable when the store could not be asked or refused us.
+
+    Keys are text without a leading ``/``. A key that the store cannot spell (a directory: ``..``, an empty part) is
+    refused with Malformed, never mapped to another one.
+    """
+
+    def list(self, prefix: str, *, delimiter: str = "") -> Iterator[Row]:
+        """Every key that begins with `prefix`, in key order, without limit; with `delimiter` ``/`` no key that has a ``/`` behind
+        the prefix."""
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What lies directly behind `prefix` as folders: each with `prefix` in front and one ``/`` at its end."""
+
+    def load(self, key: str, *, limit: int, known: str | None = None) -> Loaded | Unchanged:
+        """A small object. Raises NoSuchMessage when absent, TooLarge above `limit` octets. `known`: an ETag we have already."""
+
+    def put(self, key: str, data: bytes, *, absent: bool = False, match: str | None = None) -> str:
+        """Write an object and return its ETag; durable on return. `absent`: only if there is none; `match`: only over this ETag.
+        Raises Refused when the condition does not hold."""
+
+    def delete(self, keys: Iterable[str]) -> dict[str, str]:
+        """Remove keys in as few requests as the store allows; returns those that remain, each with the store's reason. Removing
+        an absent key is success. Raises Unavailable only when nothing at all could be asked."""
+
+
+class Reader(Protocol):
+    """The read path, awaited. Unavailable when the store could not be asked; nothing here blocks the reactor."""
+
+    async def list(self, prefix: str, *, nested: bool, page: Page) -> None:
+        """Call `page` with rows, in any order of pages, until every key behind `prefix` was given exactly once. Without `nested`
+        only keys that have no ``/`` behind the prefix. An absent prefix has no rows."""
+
+    async def folders(self, prefix: str) -> Sequence[str]:
+        """As `Store.folders`."""
+
+    async def open(self, key: str, *, size: int, head: bool = False) -> Body:
+        """Open an object of about `size` octets (from the listing). Raises NoSuchMessage, Unavailable. `head`: fetch only a first
+        part, the rest when it is asked for."""
+
+    async def load(self, key: str, *, limit: int, known: str | None = None) -> Loaded | Unchanged:
+        """As `Store.load`."""
+
+
+Remove = Callable[[Sequence[str]], Awaitable[dict[str, str]]]
