@@ -1,0 +1,172 @@
+"""boto3 clients and credentials by store place: made once, under a lock, kept in a bounded cache.
+
+Everything here blocks (a client costs a tenth of a second, credentials may come from the network): call it from a worker.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+
+from sesmail.errors import Malformed, Unavailable
+from sesmail.interfaces import Keys, StorePlace
+
+_CACHED = 256
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+\Z")
+
+
+def bucket(place: StorePlace) -> str:
+    """The bucket of an ``s3://`` place. Raises Malformed: a bucket's name becomes part of a host name."""
+    parts = urlsplit(place.url)
+    if parts.scheme != "s3" or parts.path.strip("/") or not _BUCKET.match(parts.netloc):
+        raise Malformed(cause=f"not a bucket: {place.url!r}")
+    return parts.netloc
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where requests for one bucket go and how they are signed: `host` with its port where that is not the scheme's own, and
+    what stands before the key in a path."""
+
+    secure: bool
+    host: str
+    port: int
+    base: str
+    region: str
+    ca_bundle: str | None
+
+
+def _address(client: Any, place: StorePlace, ca_bundle: str | None) -> Address:
+    name = bucket(place)
+    parts = urlsplit(client.meta.endpoint_url)
+    secure = parts.scheme == "https"
+    host = parts.hostname or ""
+    virtual = _virtual(place, name, host, secure)
+    if virtual:
+        host = f"{name}.{host}"
+    port = parts.port or (443 if secure else 80)
+    base = parts.path.rstrip("/") + ("" if virtual else f"/{name}")
+    return Address(secure, host, port, base, client.meta.region_name, ca_bundle)
+
+
+def _virtual(place: StorePlace, name: str, host: str, secure: bool) -> bool:
+    """Whether the bucket goes into the host name. `auto`: on AWS yes, unless a dot in it would break the certificate's wildcard;
+    elsewhere no, since few servers have a wildcard name."""
+    if place.addressing != "auto":
+        return place.addressing == "virtual"
+    return not place.endpoint and not (secure and "." in name) and not _is_address(host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class Clients:
+    """Makes and keeps what is needed to reach a store place. Thread-safe.
+
+    `sts_endpoint` is where a role is assumed (None: AWS's own for the region).
+    """
+
+    def __init__(
+        self, *, connect_timeout: float = 5, read_timeout: float = 30, attempts: int = 4, sts_endpoint: str | None = None
+    ) -> None:
+        self._timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
+        self._attempts = attempts
+        self._sts_endpoint = sts_endpoint
+        self._made: OrderedDict[StorePlace, tuple[Any, botocore.session.Session]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def s3(self, place: StorePlace) -> Any:
+        """A boto3 S3 client. Raises Unavailable when the place's credentials or region make none."""
+        return self._of(place)[0]
+
+    def address(self, place: StorePlace) -> Address:
+        """Where the read path sends its requests; the same endpoint and region that the client uses."""
+        client, session = self._of(place)
+        return _address(client, place, session.get_config_variable("ca_bundle"))
+
+    def keys(self, place: StorePlace) -> Keys:
+        """Credentials valid now; refreshed here when they are about to run out."""
+        try:
+            found = self._of(place)[1].get_credentials()
+            if found is None:
+                raise Unavailable(cause="no AWS credentials found")
+            frozen = found.get_frozen_credentials()
+        except Unavailable:
+            raise
+        except Exception as error:
+            raise Unavailable(cause=error) from error
+        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+
+    def _of(self, place: StorePlace) -> tuple[Any, botocore.session.Session]:
+        with self._lock:
+            made = self._made.get(place)
+            if made is None:
+                try:
+                    made = self._made[place] = self._make(place)
+                except Exception as error:
+                    raise Unavailable(cause=error) from error
+                if len(self._made) > _CACHED:
+                    self._made.popitem(last=False)
+            self._made.move_to_end(place)
+            return made
+
+    def _make(self, place: StorePlace) -> tuple[Any, botocore.session.Session]:
+        session = botocore.session.Session(profile=place.profile)
+        region = place.region or session.get_config_variable("region") or "us-east-1"
+        if not place.endpoint and not _REGION.match(region):
+            raise Unavailable(cause=f"not a region: {region!r}")
+        session.set_config_variable("region", region)
+        if place.keys:
+            session.set_credentials(place.keys.access_key_id, place.keys.secret_access_key, place.keys.session_token)
+        if place.role:
+            self._assume(session, place, region)
+        client = boto3.Session(botocore_session=session).client(
+            "s3", region_name=region, endpoint_url=place.endpoint, config=self._config(place, region)
+        )
+        return client, session
+
+    def _config(self, place: StorePlace, region: str) -> Config:
+        style = place.addressing
+        if style == "auto" and place.endpoint:
+            style = "path"
+        settings: dict[str, Any] = {
+            **self._timeouts,
+            "retries": {"mode": "standard", "max_attempts": self._attempts},
+            "s3": {"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
+            "signature_version": "s3v4",
+            "max_pool_connections": 32,
+            "tcp_keepalive": True,
+        }
+        if place.endpoint and "request_checksum_calculation" in Config.OPTION_DEFAULTS:
+            # Since 1.36 botocore sends checksums of its own accord, which servers other than AWS's refuse.
+            settings |= {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+        return Config(**settings)
+
+    def _assume(self, session: botocore.session.Session, place: StorePlace, region: str) -> None:
+        extra = {"RoleSessionName": "sesmail"} | ({"ExternalId": place.external_id} if place.external_id else {})
+
+        def create_client(service: str, **given: Any) -> Any:
+            return session.create_client(service, region_name=region, endpoint_url=self._sts_endpoint, **given)
+
+        source = session.get_credentials()
+        if source is None:
+            raise Unavailable(cause="no AWS credentials found to assume the role with")
+        fetcher = AssumeRoleCredentialFetcher(create_client, source, place.role, extra_args=extra)
+        # There is no public way to hand a session credentials that refresh themselves.
+        session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
