@@ -1,0 +1,57 @@
+"""What is wrong with a configuration, said so that an admin finds the line: file, line, key, and the nearest right name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Where:
+    """A spot in a file (lines count from 1), or the name of an environment variable."""
+
+    source: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.source if self.line is None else f"{self.source}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to mend. `key` is spelled with dots (``pop3.listeners[0].tls``), empty when it is about the whole file."""
+
+    where: Where
+    key: str
+    message: str
+    near: str | None = None
+
+    def __str__(self) -> str:
+        hint = f', did you mean "{self.near}"?' if self.near else ""
+        return ": ".join(part for part in (str(self.where), self.key, self.message + hint) if part)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `problems` holds all that were found, one line each in `str`.
+
+    Never holds the value of a secret.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class BadValue(ValueError):
+    """A value that its option does not take; the text says what it takes instead."""
+
+    def __init__(self, message: str, near: str | None = None) -> None:
+        super().__init__(message)
+        self.near = near
+
+
+def nearest(name: str, names: Sequence[str]) -> str | None:
+    """The name that was probably meant, if any is like it."""
+    found = difflib.get_close_matches(name[:100].lower(), [other.lower() for other in names], n=1)
+    return next((other for other in names if found and other.lower() == found[0]), None)

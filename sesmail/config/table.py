@@ -1,0 +1,305 @@
+"""Every option of sesmail: name, type, default and one sentence. The loader, the manual and the tests go by this table.
+
+Names are those of the YAML file; a trailing underscore only keeps a name apart from a Python keyword. Times are seconds,
+sizes are octets. `Config` is what rooms above floor 3 are given; below, only plain values travel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, TypeVar, cast
+
+from sesmail.config.kinds import (
+    DOMAIN,
+    DOMAIN_OR_EMPTY,
+    EXPIRE,
+    PATH,
+    PATH_OR_EMPTY,
+    SECRET,
+    SWITCH,
+    AnyOr,
+    Entry,
+    Kind,
+    ListOf,
+    Text,
+    choice,
+    duration,
+    matching,
+    optional,
+    seconds,
+    size,
+    whole,
+)
+from sesmail.config.locations import (
+    ENDPOINT_URL,
+    FOR,
+    LISTEN,
+    NETWORK,
+    PASSWD_KEY,
+    PREFIX,
+    STORE_URL,
+    STORE_URL_OR_EMPTY,
+    TEMPLATE,
+    USER,
+)
+
+T = TypeVar("T")
+
+
+def option(kind: Kind[T], default: T | str, sentence: str) -> T:
+    """An option. The default of a scalar is given as an admin would write it, and read by its kind."""
+    value = kind.parse(default) if isinstance(kind, Text) and isinstance(default, str) else default
+    metadata = {"kind": kind, "sentence": sentence, "written": default}
+    return cast(T, field(default=value, repr=not _is_secret(kind), metadata=metadata))
+
+
+def required(kind: Kind[T], sentence: str) -> T:
+    """An option of an entry that has no default."""
+    return cast(T, field(repr=not _is_secret(kind), metadata={"kind": kind, "sentence": sentence}))
+
+
+def _is_secret(kind: Kind[Any]) -> bool:
+    return isinstance(kind, Text) and kind.secret
+
+
+def options(cls: type) -> dict[str, Field[Any]]:
+    """The options of a section or an entry by the name they have in the file, in the order of the table."""
+    return {one.name.rstrip("_"): one for one in fields(cls)}
+
+
+def is_required(one: Field[Any]) -> bool:
+    """True when an entry is not complete without it."""
+    return one.default is MISSING and one.default_factory is MISSING
+
+
+_REGION = matching("a region such as eu-central-1", r"[a-z0-9-]{1,40}")
+_OWNER = matching("an account number of 12 digits", r"\d{12}")
+_KEY_ID = matching("an access key id", r"[A-Za-z0-9_./+=-]{1,128}")
+_PROFILE = matching("a profile of ~/.aws/config", r"[^\s\[\]]{1,128}")
+_ROLE = matching("a role such as arn:aws:iam::123456789012:role/mail", r"arn:[a-z-]{1,20}:iam::\d{12}:role/[!-~]{1,512}")
+_ADDRESSING = choice("auto", "path", "virtual")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """Where mail lies: a bucket, or a directory with the same keys."""
+
+    url: str = option(
+        STORE_URL_OR_EMPTY,
+        "",
+        's3://BUCKET or file:///DIRECTORY; "" is the embedded default, the folder mail in service.state_dir.',
+    )
+    region: str | None = option(optional(_REGION), None, "AWS region of the bucket; null asks the AWS settings of the machine.")
+    endpoint: str | None = option(
+        optional(ENDPOINT_URL), None, "URL of an S3 server that is not AWS, such as http://127.0.0.1:8333."
+    )
+    addressing: str = option(
+        _ADDRESSING, "auto", "Whether a bucket is named in the path or in the host name; auto picks path when endpoint is set."
+    )
+    expected_bucket_owner: str | None = option(
+        optional(_OWNER), None, "Account number that must own the bucket; S3 refuses every request if another does."
+    )
+    access_key_id: str | None = option(
+        optional(_KEY_ID), None, "Access key; null asks the usual chain (environment, profile, container, instance role)."
+    )
+    secret_access_key: str | None = option(optional(SECRET), None, "Secret of the access key.")
+    session_token: str | None = option(optional(SECRET), None, "Session token, when the access key is a temporary one.")
+    profile: str | None = option(optional(_PROFILE), None, "Profile of the AWS config files to take credentials from.")
+    assume_role: str | None = option(optional(_ROLE), None, "ARN of a role to assume with the credentials found.")
+    external_id: str | None = option(optional(SECRET), None, "External id to give when assuming the role.")
+    connect_timeout: float = option(duration(0.1, 3600), "5", "Longest wait for a connection to S3.")
+    read_timeout: float = option(duration(0.1, 3600), "30", "Longest wait for S3 to send something.")
+    attempts: int = option(whole(1, 20), "4", "How often a request is tried when S3 fails or asks to slow down.")
+    connections: int = option(whole(1, 10_000), "64", "Most connections to one S3 server at a time.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlaceFor:
+    """Mail of one domain or one account that lies elsewhere; what an entry leaves out is as in storage and mailboxes."""
+
+    for_: str = required(FOR, "The domain (example.com) or the account (tom@example.com) it is about.")
+    prefix: str | None = option(optional(PREFIX), None, "Literal key prefix of the mailbox, used as it is.")
+    template: str | None = option(optional(TEMPLATE), None, "Template as in mailboxes.template; not together with prefix.")
+    nested: bool | None = option(optional(SWITCH), None, "As mailboxes.nested, for these mailboxes.")
+    url: str | None = option(optional(STORE_URL), None, "As storage.url.")
+    region: str | None = option(optional(_REGION), None, "As storage.region.")
+    endpoint: str | None = option(optional(ENDPOINT_URL), None, "As storage.endpoint.")
+    addressing: str | None = option(optional(_ADDRESSING), None, "As storage.addressing.")
+    expected_bucket_owner: str | None = option(optional(_OWNER), None, "As storage.expected_bucket_owner.")
+    access_key_id: str | None = option(optional(_KEY_ID), None, "As storage.access_key_id.")
+    secret_access_key: str | None = option(optional(SECRET), None, "As storage.secret_access_key.")
+    session_token: str | None = option(optional(SECRET), None, "As storage.session_token.")
+    profile: str | None = option(optional(_PROFILE), None, "As storage.profile.")
+    assume_role: str | None = option(optional(_ROLE), None, "As storage.assume_role.")
+    external_id: str | None = option(optional(SECRET), None, "As storage.external_id.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mailboxes:
+    """Which keys of the bucket are whose mail."""
+
+    template: str = option(
+        TEMPLATE, "mailboxes/%d/%u/", "Key prefix of a mailbox; %d is the domain, %u the part before the @, %% a percent sign."
+    )
+    passwd: str = option(PASSWD_KEY, "mailboxes/%d/passwd.txt", "Key of the password file of a domain.")
+    domains: tuple[str, ...] | None = option(AnyOr(DOMAIN), None, "Domains that are served; logins of others are refused.")
+    default_domain: str = option(DOMAIN_OR_EMPTY, "", "Domain of a login name that has none.")
+    nested: bool = option(SWITCH, "false", "Whether keys in sub-folders of a mailbox are mail too.")
+    mixed_case: bool = option(SWITCH, "true", "Whether folders of older programs in another case (Tom/) are read as well.")
+    lock: str = option(
+        choice("process", "none"), "process", "process allows one POP3 session per mailbox; none lets sessions share it."
+    )
+    lock_idle: float = option(
+        duration(0, 86400), "30", "After this long without a command a session that deleted nothing lets another in."
+    )
+    places: tuple[PlaceFor, ...] = option(ListOf(Entry(PlaceFor, "place")), (), "Mail that lies in other places.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadAhead:
+    """How much is fetched before the client asks for it."""
+
+    messages: int = option(whole(0, 1000), "64", "Most messages fetched ahead in one session.")
+    session_bytes: int = option(size(64 << 10), "8 MiB", "Most memory for one session's messages.")
+    total_bytes: int = option(size(1 << 20), "128 MiB", "Most memory for the messages of all sessions together.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """An account that is written in this file."""
+
+    name: str = required(USER, "Login name, with or without a domain.")
+    password: str = required(SECRET, "Password.")
+    address: str | None = option(optional(USER), None, "Mail address of the account; null takes the name if it has a domain.")
+    prefix: str | None = option(optional(PREFIX), None, "Literal key prefix of the mailbox; null goes by mailboxes.template.")
+    nested: bool | None = option(optional(SWITCH), None, "As mailboxes.nested, for this mailbox.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Auth:
+    """Who may log in."""
+
+    checkers: tuple[str, ...] = option(
+        ListOf(matching("the name of a checker", r"[a-z][a-z0-9_-]{0,40}")),
+        ("static", "passwd"),
+        "Who is asked about a login, in this order: static is auth.users, passwd the password files in the bucket.",
+    )
+    users: tuple[User, ...] = option(ListOf(Entry(User, "user")), (), "Accounts of the checker static.")
+    passwd_cache: float = option(duration(0, 86400), "30", "How long a password file is believed before it is looked at again.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """One port or socket on which POP3 is spoken."""
+
+    endpoint: str = required(LISTEN, "Twisted endpoint: tcp:, tcp6:, unix:, systemd:, or haproxy: before one of them.")
+    tls: str = option(
+        choice("implicit", "starttls", "none"),
+        "starttls",
+        "implicit: TLS from the start; starttls: STLS is offered; none: no TLS.",
+    )
+    trusted: tuple[str, ...] = option(ListOf(NETWORK), (), "Proxies that may use a haproxy: endpoint.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pop3:
+    """POP3 for mail programs."""
+
+    listeners: tuple[Listener, ...] = option(
+        ListOf(Entry(Listener, "listener")),
+        (
+            Listener(endpoint="tcp:2110:interface=127.0.0.1", tls="starttls"),
+            Listener(endpoint="tcp:2995:interface=127.0.0.1", tls="implicit"),
+        ),
+        "Where mail programs connect.",
+    )
+    plaintext: str = option(
+        choice("never", "loopback", "always"), "loopback", "Whose logins are taken without TLS; loopback is this machine alone."
+    )
+    login_timeout: float = option(duration(1, 3600), "60", "Time from connecting to a finished login.")
+    autologout: float = option(duration(1, 86400), "10m", "Time without a command after which a session ends.")
+    stall: float = option(duration(1, 86400), "60", "Time in which a client that is sent a message takes no byte of it.")
+    strikes: int = option(whole(1, 100), "3", "Refused logins after which the connection is closed.")
+    strike_delay: float = option(duration(0, 60), "1", "Wait before the first refusal; it doubles with each further one.")
+    expire_days: int | str | None = option(
+        EXPIRE, None, "Days after which mail is deleted at the end of a session; never only announces that mail is kept."
+    )
+    login_delay: int | None = option(optional(seconds(1, 86400)), None, "Shortest time between two logins of one account.")
+    implementation: str = option(
+        matching('printable ASCII, up to 64 characters, or ""', r"[!-~](?:[ -~]{0,62}[!-~])?", empty=True),
+        "sesmail",
+        "Name that the server gives itself in CAPA.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How many connections are served at a time."""
+
+    connections: int = option(whole(1), "2000", "Most connections in all.")
+    connections_per_address: int = option(whole(1), "50", "Most connections of one address (IPv6: of one /64 network).")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """One certificate with its chain, and its key, both PEM."""
+
+    certificate: str = required(PATH, "File with the certificate and the chain after it.")
+    key: str = required(PATH, "File with the private key.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """Certificates."""
+
+    certificates: tuple[Certificate, ...] = option(
+        ListOf(Entry(Certificate, "certificate")),
+        (),
+        "Certificates; the first serves whoever asks for a name that none of the others has.",
+    )
+    reload_seconds: float = option(duration(1, 86400), "10", "How often the files are looked at; SIGHUP does so at once.")
+    self_signed: bool = option(
+        SWITCH,
+        "false",
+        "Whether a certificate is made in service.state_dir when none is given; true when storage.url is not set.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The service itself."""
+
+    state_dir: str = option(
+        PATH_OR_EMPTY, "", 'Folder of the service\'s own files; "" is $STATE_DIRECTORY, else ~/.local/state/sesmail.'
+    )
+    drain: float = option(duration(0, 3600), "30", "How long a stop waits for transfers to finish.")
+    login_workers: int = option(whole(1, 256), "16", "Threads for logins and deletes.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log:
+    """What is logged."""
+
+    level: str = option(choice("debug", "info", "warning", "error"), "info", "Least weight of a line that is logged.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All sections. `source` is the file that was read, if any; `warnings` are for the log and the terminal."""
+
+    storage: Storage = field(default_factory=Storage)
+    mailboxes: Mailboxes = field(default_factory=Mailboxes)
+    read_ahead: ReadAhead = field(default_factory=ReadAhead)
+    auth: Auth = field(default_factory=Auth)
+    pop3: Pop3 = field(default_factory=Pop3)
+    limits: Limits = field(default_factory=Limits)
+    tls: Tls = field(default_factory=Tls)
+    service: Service = field(default_factory=Service)
+    log: Log = field(default_factory=Log)
+    source: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def sections() -> dict[str, type[Any]]:
+    """The sections of the file, in the order of the table."""
+    return {one.name: cast(type[Any], one.default_factory) for one in fields(Config) if one.default_factory is not MISSING}
