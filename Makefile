@@ -1,0 +1,76 @@
+# make demo   runs the gateway on its embedded default, on 127.0.0.1, until Ctrl-C
+# make test   checks and tests everything, with real servers and mail programs
+#
+# Both make what they need: virtual environments beside this file and, as root on Debian, a few packages.
+
+PYTHON ?= python3
+PYTEST_ARGUMENTS ?=
+
+export PYTHON
+export PYTHONPATH = $(CURDIR)
+
+ENSURE = tests/packaging/ensure.sh
+INSTALL = tests/packaging/install.sh
+REQUIREMENTS = $(PYTHON) tests/packaging/requirements.py
+PYTEST = -m pytest $(PYTEST_ARGUMENTS)
+
+.PHONY: demo test test-newest test-oldest lint types proof bench fuzz clean programs
+.DELETE_ON_ERROR:
+
+demo: .venv/runtime
+	.venv/bin/python -m sesmail.cli.main demo
+
+test: lint types test-newest
+
+test-newest: .venv/tests .venv-tools/tools programs
+	.venv/bin/python $(PYTEST)
+
+test-oldest: .venv-oldest/tests .venv-tools/tools programs
+	.venv-oldest/bin/python $(PYTEST)
+
+lint: .venv-tools/tools
+	.venv-tools/bin/ruff format --check .
+	.venv-tools/bin/ruff check .
+	.venv-tools/bin/lint-imports
+
+types: .venv/tests .venv-tools/tools
+	.venv-tools/bin/mypy --python-executable .venv/bin/python
+
+# The long forms of what `make test` has a slice of.
+proof: .venv/tests .venv-tools/tools programs
+	.venv/bin/python $(PYTEST) --proof
+
+fuzz: .venv/tests .venv-tools/tools
+	.venv/bin/python $(PYTEST) -m hypothesis --hypothesis-profile=fuzz
+
+bench: .venv/tests .venv-tools/tools
+	.venv/bin/python bench/pop3.py
+
+clean:
+	rm -rf .venv .venv-oldest .venv-tools build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	    .import_linter_cache twisted/plugins/dropin.cache
+	find sesmail tests bench twisted -name __pycache__ -prune -exec rm -rf {} +
+
+# The mail programs that the tests fetch with.
+programs:
+	@$(ENSURE) curl fetchmail getmail openssl
+
+.venv/runtime: setup.cfg
+	@$(ENSURE) venv
+	@$(INSTALL) .venv `$(REQUIREMENTS) | tr -d ' '`
+	@touch $@
+
+.venv/tests: .venv/runtime
+	@$(INSTALL) .venv `$(REQUIREMENTS) test | tr -d ' '`
+	@touch $@
+
+.venv-oldest/tests: tests/oldest.txt
+	@$(ENSURE) venv
+	@$(INSTALL) .venv-oldest -r tests/oldest.txt
+	@.venv-oldest/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
+.venv-tools/tools: setup.cfg
+	@$(ENSURE) venv
+	@$(INSTALL) .venv-tools `$(REQUIREMENTS) --only tools | tr -d ' '`
+	@touch $@

@@ -1,0 +1,43 @@
+#!/bin/sh
+# ensure.sh NAME ...: sees to it that these are installed, each a command of the same name or `venv`, Python's module.
+# On a Debian machine root gets what is missing; anybody else gets the one line to run, and a failure.
+set -eu
+
+is_there() {
+    case $1 in
+        venv) "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null ;;
+        *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+package_of() {
+    case $1 in
+        venv) echo python3-venv ;;
+        getmail) echo getmail6 ;;
+        *) echo "$1" ;;
+    esac
+}
+
+missing=
+for name in "$@"; do
+    is_there "$name" || missing="$missing $(package_of "$name")"
+done
+[ -n "$missing" ] || exit 0
+
+install="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "Missing:$missing. Run this as root (or your system's like), then try again:" >&2
+    echo "    apt-get update && $install" >&2
+    exit 1
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+echo "Installing$missing" >&2
+for attempt in 1 2 3; do
+    if apt-get update -qq </dev/null >/dev/null && $install -qq </dev/null >/dev/null; then break; fi
+    [ "$attempt" != 3 ] || exit 1
+    sleep $((attempt * 5))
+done
+for name in "$@"; do
+    is_there "$name" || { echo "$name is still missing after: $install" >&2; exit 1; }
+done

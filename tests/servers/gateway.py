@@ -1,0 +1,111 @@
+"""The gateway itself as people run it: `twistd -n sesmail --config FILE`, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.servers.ports import answers, wait_until
+
+_ROOT = Path(__file__).parents[2]
+_TCP = re.compile(r"\btcp:(?:port=)?(\d+)")
+
+
+class Gateway:
+    """A running gateway. `ports` are those of its listeners, in the order of the configuration."""
+
+    def __init__(self, directory: Path, config: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+        self.directory = directory
+        self.config_file = directory / "sesmail.yaml"
+        self._log = directory / "log"
+        self.configure(config)
+        self.ports = _ports(config)
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [Path(sys.executable).parent / "twistd", "-n", "--pidfile=", "sesmail", "--config", self.config_file],
+                cwd=directory,
+                env={**os.environ, "PYTHONPATH": str(_ROOT), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Write the configuration file, which a running gateway reads again when it is told to."""
+        self.config_file.write_text(yaml.safe_dump(dict(config)))
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def ended(self) -> int | None:
+        """The exit status (negative: the signal that ended it), None while it runs."""
+        return self._process.poll()
+
+    def log(self) -> str:
+        """All that it has written so far."""
+        return self._log.read_text(errors="replace")
+
+    def wait_until_it_listens(self, seconds: float = 30) -> None:
+        """Raises TimeoutError, or ChildProcessError when it ended instead, with its log."""
+        wait_until(self._listens_or_ended, seconds=seconds, what=self.log)
+        if self.ended is not None:
+            raise ChildProcessError(f"exit status {self.ended}\n{self.log()}")
+
+    def wait_for_log(self, pattern: str, seconds: float = 10) -> re.Match[str]:
+        """Until a line that matches was logged; returns the first match."""
+        wait_until(lambda: bool(re.search(pattern, self.log())), seconds=seconds, what=self.log)
+        found = re.search(pattern, self.log())
+        assert found is not None
+        return found
+
+    def signal(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+
+    def stop(self, seconds: float = 60) -> int:
+        """End it as an init system does, and return its exit status. Raises TimeoutExpired when it does not end."""
+        self._process.terminate()
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._process.kill()
+        self._process.wait()
+
+    def _listens_or_ended(self) -> bool:
+        return self.ended is not None or all(answers(port) for port in self.ports)
+
+
+@contextmanager
+def running(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -> Iterator[Gateway]:
+    """A gateway with this configuration, listening; killed at the end unless it was stopped before.
+
+    `environment` is added to ours. Without a `service.state_dir` it gets one that goes away with it.
+    """
+    with tempfile.TemporaryDirectory(prefix="sesmail-gateway-", ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        service = {"state_dir": str(directory / "state"), **config.get("service", {})}
+        gateway = Gateway(directory, {**config, "service": service}, environment)
+        try:
+            gateway.wait_until_it_listens()
+            yield gateway
+        finally:
+            if gateway.ended is None:
+                gateway.kill()
+
+
+def _ports(config: Mapping[str, Any]) -> list[int]:
+    listeners = config.get("pop3", {}).get("listeners", [])
+    found = [_TCP.search(listener["endpoint"]) for listener in listeners]
+    return [int(match[1]) for match in found if match]
