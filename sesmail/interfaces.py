@@ -44,13 +44,15 @@ class Place:
     """Where one mailbox lies: a store and a literal key prefix in it (usually ending in ``/``).
 
     `also` names further prefixes whose mail belongs to the same mailbox (folders that were made in another case).
-    `nested`: keys in sub-folders are mail too.
+    `nested`: keys in sub-folders are mail too. `mixed_case`: the last folder of `prefix` is a name, and folders beside it that
+    spell that name in another case are to be found and put into `also` when the mailbox is opened.
     """
 
     store: StorePlace
     prefix: str
     nested: bool = False
     also: tuple[str, ...] = ()
+    mixed_case: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,10 @@ class Maildrop(Protocol):
         """Messages past the configured retention (RFC 2449 section 6.7), which QUIT removes with the marked ones."""
 
     async def remove(self, indexes: Sequence[int]) -> Sequence[int]:
-        """Remove these from the store; returns those that are still there. What is not returned is durably gone."""
+        """Remove these from the store; returns those that are still there. What is not returned is durably gone.
+
+        Raises Unavailable when the store could not be asked at all: then nothing is gone.
+        """
 
     async def close(self) -> None:
         """Release the lock and everything held. May be called more than once."""
