@@ -29,10 +29,15 @@ class Kind(Generic[T]):
 
     words: str
 
+    @property
+    def plural(self) -> str:
+        """The words for several of them."""
+        return f"{self.words}s"
+
 
 @dataclass(frozen=True)
 class Text(Kind[T]):
-    """A scalar. `parse` raises BadValue. `null`: may be left empty, which means None. `secret`: may be a reference."""
+    """A scalar. `parse` gets printable text, unless it is a secret, and raises BadValue. `null`: may be left empty, which means None. `secret`: may be a reference."""
 
     words: str
     parse: Callable[[str], T]
@@ -48,7 +53,7 @@ class ListOf(Kind[tuple[T, ...]]):
     words: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "words", f"list of: {self.item.words}")
+        object.__setattr__(self, "words", f"a list of {self.item.plural}")
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class AnyOr(Kind[tuple[T, ...] | None]):
     words: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "words", f"any, or a list of: {self.item.words}")
+        object.__setattr__(self, "words", f"any, or a list of {self.item.plural}")
 
 
 @dataclass(frozen=True)
@@ -209,7 +214,7 @@ DOMAIN_OR_EMPTY = Text("domain", _no_domain_or)
 
 
 def _path(text: str) -> str:
-    if not text.startswith("/") or "\0" in text:
+    if not text.startswith("/"):
         raise BadValue("must be an absolute path")
     return text
 

@@ -29,7 +29,9 @@ class Problem:
 
     def __str__(self) -> str:
         hint = f', did you mean "{self.near}"?' if self.near else ""
-        return ": ".join(part for part in (str(self.where), self.key, self.message + hint) if part)
+        line = ": ".join(part for part in (str(self.where), self.key, self.message + hint) if part)
+        # Keys and paths may hold anything; one problem stays one line, and a terminal obeys none of it.
+        return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
 
 
 class ConfigError(Exception):

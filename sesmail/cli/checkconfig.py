@@ -1,0 +1,64 @@
+"""``sesmail check-config``: load the configuration as the service would, and say what would be served."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+from sesmail.config.load import load
+from sesmail.config.table import Config, PlaceFor
+
+_TLS = {"implicit": "TLS from the start", "starttls": "STLS offered", "none": "no TLS"}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print ``ok`` and a summary, warnings on standard error. Raises ConfigError for what cannot be used."""
+    config = load(args.config)
+    for warning in config.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"ok: {config.source or 'no file, the defaults'}")
+    for line in summary(config):
+        print(line)
+    return 0
+
+
+def summary(config: Config) -> Iterator[str]:
+    """A few plain lines about what is served from where, without any secret."""
+    for listener in config.pop3.listeners:
+        trusted = f", behind {', '.join(listener.trusted)}" if listener.trusted else ""
+        yield f"POP3: {listener.endpoint}, {_TLS[listener.tls]}{trusted}"
+    yield from _certificates(config)
+    yield f"mail: {_store(config)}, {config.mailboxes.template}"
+    for place in config.mailboxes.places:
+        yield f"mail of {place.for_}: {_place(place, config)}"
+    domains = config.mailboxes.domains
+    yield f"domains: {'any' if domains is None else ', '.join(domains)}"
+    yield from _logins(config)
+
+
+def _certificates(config: Config) -> Iterator[str]:
+    for one in config.tls.certificates:
+        yield f"certificate: {one.certificate}"
+    if not config.tls.certificates and any(one.tls != "none" for one in config.pop3.listeners):
+        yield f"certificate: self-signed, in {config.service.state_dir}"
+
+
+def _store(config: Config) -> str:
+    storage = config.storage
+    return storage.url + (f" at {storage.endpoint}" if storage.endpoint else "")
+
+
+def _place(place: PlaceFor, config: Config) -> str:
+    store = f"{place.url} at {place.endpoint}" if place.url and place.endpoint else place.url or _store(config)
+    return f"{store}, {place.prefix or place.template or config.mailboxes.template}"
+
+
+def _logins(config: Config) -> Iterator[str]:
+    count = len(config.auth.users)
+    said = {
+        "static": f"logins: {count} user{'' if count == 1 else 's'} of this configuration",
+        "passwd": f"logins: password files {config.mailboxes.passwd}",
+    }
+    for name in config.auth.checkers:
+        yield said.get(name, f"logins: {name}")

@@ -1,0 +1,99 @@
+"""The command ``sesmail``: one table of subcommands, each imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
+
+# sysexits.h: systemd's RestartPreventExitStatus= goes by 78.
+EXIT_FAILED = 1
+EXIT_USAGE = 64
+EXIT_CONFIG = 78
+
+
+@dataclass(frozen=True)
+class Command:
+    """A subcommand. `module` has ``run(args) -> int | None``, which returns the exit status, None being success."""
+
+    name: str
+    module: str
+    sentence: str
+    arguments: Callable[[argparse.ArgumentParser], object]
+
+
+def _config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="configuration, instead of the first one found in the usual places")
+
+
+def _none(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+COMMANDS = (
+    Command("check-config", "sesmail.cli.checkconfig", "Check the configuration and say what would be served.", _config),
+    Command("serve", "sesmail.cli.serve", "Run the gateway in the foreground.", _config),
+    Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _none),
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with the exit status of sysexits.h."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+
+
+def parser() -> Parser:
+    """The parser of all subcommands; imports none of them."""
+    top = Parser(prog="sesmail", description="Makes AWS SES and an S3 bucket into a mail server.")
+    top.add_argument("--version", action="version", version=f"sesmail {_version()}")
+    subcommands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    for command in COMMANDS:
+        sub = subcommands.add_parser(command.name, help=command.sentence, description=command.sentence)
+        command.arguments(sub)
+        sub.add_argument("--debug", action="store_true", help="show a traceback when something unexpected happens")
+        sub.set_defaults(module=command.module)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit status; usage errors leave by SystemExit.
+
+    A bad configuration is shown line by line, anything unexpected as one line; nothing is swallowed.
+    """
+    args = parser().parse_args(argv)
+    # Imported here, as argparse alone answers --help.
+    from sesmail.config.problems import ConfigError
+
+    try:
+        return importlib.import_module(args.module).run(args) or 0
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return EXIT_CONFIG
+    except Exception as exc:
+        if args.debug:
+            traceback.print_exc()
+        print(f"sesmail {args.command}: {type(exc).__name__}: {_one_line(exc)}", file=sys.stderr)
+        return EXIT_FAILED
+
+
+def _one_line(exc: Exception) -> str:
+    return " ".join(str(exc).split()) or "no more is known; --debug shows where"
+
+
+def _version() -> str:
+    try:
+        return version("sesmail")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
