@@ -16,6 +16,8 @@ from typing import IO, Any
 import hypothesis
 import pytest
 
+from tests.coroutines import await_tests
+
 _ROOT = Path(__file__).parents[1]
 _LIMIT = 120.0
 # After the limit the test is failed; a reactor may swallow that, so after the grace the whole run is ended.
@@ -44,6 +46,7 @@ def _shut_off_the_machine() -> None:
 
 
 _shut_off_the_machine()
+await_tests()
 hypothesis.settings.register_profile("usual", deadline=None, derandomize=True, database=None, max_examples=100)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5_000, print_blob=True)
 hypothesis.settings.load_profile("usual")

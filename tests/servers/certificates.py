@@ -34,11 +34,11 @@ class Authority:
         self.certificate = directory / "ca.pem"
         self.certificate.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
 
-    def issue(self, *names: str, expired: bool = False) -> Certificate:
+    def issue(self, *names: str, common: str = "", expired: bool = False) -> Certificate:
         """A server's certificate for these host names, wildcards and addresses. Each call makes a new one, in files of its own;
-        `expired`: it ended an hour ago."""
+        `common`: its common name, else the first of the names; `expired`: it ended an hour ago."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _begun(_named(names[0]), key.public_key(), self._key, self._name, expired=expired)
+        builder = _begun(_named(common or names[0]), key.public_key(), self._key, self._name, expired=expired)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
         builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
