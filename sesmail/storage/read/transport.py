@@ -299,7 +299,7 @@ class Pool:
     async def _connect(self) -> _Connection:
         self._connecting += 1
         try:
-            connection: _Connection = await self._endpoint.connect(_Connections(self))
+            connection: _Connection = await self._endpoint.connect(_Connections(self))  # type: ignore[assignment]
         except Exception as error:
             raise Failed(f"cannot connect: {error}") from error
         finally:
