@@ -7,19 +7,10 @@ from pathlib import Path
 
 from sesmail.config.read import Reading
 from sesmail.config.secrets import readable_by_others
+from sesmail.config.stores import WHO, url_of
 from sesmail.config.table import Config, PlaceFor, Storage
 
-_ONLY_S3 = (
-    "region",
-    "endpoint",
-    "expected_bucket_owner",
-    "access_key_id",
-    "secret_access_key",
-    "session_token",
-    "profile",
-    "assume_role",
-    "external_id",
-)
+_ONLY_S3 = ("region", "endpoint", "expected_bucket_owner", *WHO)
 
 
 def check(config: Config, reading: Reading) -> None:
@@ -86,8 +77,7 @@ def _places(config: Config, reading: Reading) -> None:
             reading.refuse(f"{path}.template", "cannot be used together with prefix")
         if place == PlaceFor(for_=place.for_):
             reading.refuse(path, "says nothing but for; give a prefix, a template or a url")
-        url = place.url or config.storage.url
-        if not url.startswith("s3://"):
+        if not url_of(place, config).startswith("s3://"):
             _no_s3_options(place, path, "this mail lies in a directory", reading)
         _credentials(place, path, reading)
 

@@ -10,7 +10,7 @@ from sesmail.config.kinds import Text, domain
 from sesmail.config.problems import BadValue, nearest
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]", re.ASCII)
-_LOCAL = re.compile(r"[^ /@.+\\][^ /@\\]{0,63}")
+_LOCAL = re.compile(r"[^ /@.+\\][^ /@\\]*")
 
 _ARGUMENTS = {
     "tcp": {"port", "interface", "backlog"},
@@ -103,7 +103,7 @@ PASSWD_KEY = Text("key", _passwd)
 def user(text: str) -> str:
     """A login name that cannot be taken for a path: no slash, no ``..``, no ``.`` or ``+`` at the start. Raises BadValue."""
     local, at, host = text.partition("@")
-    if not _LOCAL.fullmatch(local) or ".." in local:
+    if not _LOCAL.fullmatch(local) or ".." in local or len(local.encode()) > 64:
         raise BadValue('must be a name such as tom or tom@example.com, without "/" or "..", not beginning with "." or "+"')
     if at:
         domain(host)

@@ -2,41 +2,54 @@
 
 from __future__ import annotations
 
-from sesmail.config.table import Mailboxes, PlaceFor, Storage
+from sesmail.config.table import Config, PlaceFor, Storage
 from sesmail.interfaces import Keys, StorePlace
 
-_WHO = ("access_key_id", "secret_access_key", "session_token", "profile", "assume_role", "external_id")
+WHO = ("access_key_id", "secret_access_key", "session_token", "profile", "assume_role", "external_id")
+_WHERE = ("url", "region", "endpoint", "addressing", "expected_bucket_owner")
+
+Layer = Storage | PlaceFor
 
 
-def default_store(storage: Storage) -> StorePlace:
+def default_store(config: Config) -> StorePlace:
     """The store of section storage."""
-    return _store(PlaceFor(for_=""), storage)
+    return _store([config.storage])
 
 
-def store_for(place: PlaceFor, storage: Storage) -> StorePlace:
-    """The store of an entry of mailboxes.places.
+def stores(config: Config) -> dict[str, StorePlace | None]:
+    """The store of each entry of mailboxes.places, by its `for`; None where the entry says nothing about the store.
 
-    What it leaves out is as in `storage`, option by option, but credentials are all its own or all those of `storage`.
+    What an entry leaves out is, option by option, as in the entry of its domain and then as in section storage. Credentials are
+    never mixed: they come as a whole from the first of these that has any.
     """
-    return _store(place, storage)
+    return {
+        place.for_: _store(layers(place, config)) if _has(place, *_WHERE, *WHO) else None for place in config.mailboxes.places
+    }
 
 
-def template_for(place: PlaceFor, mailboxes: Mailboxes) -> str | None:
-    """The template of an entry; None when it has a literal prefix."""
-    return None if place.prefix is not None else place.template or mailboxes.template
+def layers(place: PlaceFor, config: Config) -> list[Layer]:
+    """Where an option of this entry is looked for: the entry, that of its domain, section storage."""
+    _, at, domain = place.for_.partition("@")
+    of_domain = [one for one in config.mailboxes.places if at and one.for_ == domain]
+    return [place, *of_domain, config.storage]
 
 
-def _store(place: PlaceFor, storage: Storage) -> StorePlace:
-    url = place.url or storage.url
+def url_of(place: PlaceFor, config: Config) -> str:
+    """The url that applies to this entry, ``""`` for the embedded default."""
+    return str(_first(layers(place, config), "url") or "")
+
+
+def _store(given: list[Layer]) -> StorePlace:
+    url = str(_first(given, "url"))
     if url.startswith("file://"):
         return StorePlace(url)
-    who: PlaceFor | Storage = place if any(getattr(place, name) is not None for name in _WHO) else storage
+    who = next((layer for layer in given if _has(layer, *WHO)), given[-1])
     return StorePlace(
         url,
-        region=place.region or storage.region,
-        endpoint=place.endpoint or storage.endpoint,
-        addressing=place.addressing or storage.addressing,
-        owner=place.expected_bucket_owner or storage.expected_bucket_owner,
+        region=_first(given, "region"),
+        endpoint=_first(given, "endpoint"),
+        addressing=_first(given, "addressing") or "auto",
+        owner=_first(given, "expected_bucket_owner"),
         keys=_keys(who),
         profile=who.profile,
         role=who.assume_role,
@@ -44,7 +57,15 @@ def _store(place: PlaceFor, storage: Storage) -> StorePlace:
     )
 
 
-def _keys(who: PlaceFor | Storage) -> Keys | None:
+def _first(given: list[Layer], name: str) -> str | None:
+    return next((value for layer in given if (value := getattr(layer, name)) is not None), None)
+
+
+def _has(layer: Layer, *names: str) -> bool:
+    return any(getattr(layer, name) is not None for name in names)
+
+
+def _keys(who: Layer) -> Keys | None:
     if who.access_key_id is None or who.secret_access_key is None:
         return None
     return Keys(who.access_key_id, who.secret_access_key, who.session_token)

@@ -115,7 +115,10 @@ class Storage:
 
 @dataclass(frozen=True, kw_only=True)
 class PlaceFor:
-    """Mail of one domain or one account that lies elsewhere; what an entry leaves out is as in storage and mailboxes."""
+    """Mail of one domain or one account that lies elsewhere.
+
+    What an entry leaves out is as in the entry of its domain, then as in storage and mailboxes.
+    """
 
     for_: str = required(FOR, "The domain (example.com) or the account (tom@example.com) it is about.")
     prefix: str | None = option(optional(PREFIX), None, "Literal key prefix of the mailbox, used as it is.")
@@ -214,15 +217,21 @@ class Pop3:
         "Where mail programs connect.",
     )
     plaintext: str = option(
-        choice("never", "loopback", "always"), "loopback", "Whose logins are taken without TLS; loopback is this machine alone."
+        choice("never", "loopback", "always"),
+        "loopback",
+        "Whose logins are taken without TLS: never, those of this machine (loopback), or always.",
     )
     login_timeout: float = option(duration(1, 3600), "60", "Time from connecting to a finished login.")
     autologout: float = option(duration(1, 86400), "10m", "Time without a command after which a session ends.")
-    stall: float = option(duration(1, 86400), "60", "Time in which a client that is sent a message takes no byte of it.")
+    stall: float = option(
+        duration(1, 86400), "60", "Time after which a client that takes no byte of a message it is sent is cut off."
+    )
     strikes: int = option(whole(1, 100), "3", "Refused logins after which the connection is closed.")
-    strike_delay: float = option(duration(0, 60), "1", "Wait before the first refusal; it doubles with each further one.")
+    strike_delay: float = option(
+        duration(0, 60), "1", "Shortest time that a refused login takes; it doubles with each further one."
+    )
     expire_days: int | str | None = option(
-        EXPIRE, None, "Days after which mail is deleted at the end of a session; never only announces that mail is kept."
+        EXPIRE, None, "Days after which mail is deleted at the end of a session; null keeps it, never keeps it and says so."
     )
     login_delay: int | None = option(optional(seconds(1, 86400)), None, "Shortest time between two logins of one account.")
     implementation: str = option(
@@ -280,7 +289,11 @@ class Service:
 class Log:
     """What is logged."""
 
-    level: str = option(choice("debug", "info", "warning", "error"), "info", "Least weight of a line that is logged.")
+    level: str = option(
+        choice("debug", "info", "warning", "error"),
+        "info",
+        "What is logged: everything from debug, info, warning or error upwards.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
