@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from sesmail.errors import TooLarge
 from sesmail.interfaces import Body
 
 
@@ -40,6 +41,16 @@ class Loaded:
 @dataclass(frozen=True)
 class Unchanged:
     """The object still has the ETag that the caller knows."""
+
+
+def read_whole(read: Callable[[int], bytes], limit: int) -> bytes:
+    """All that `read` gives, until it gives nothing. Raises TooLarge above `limit` octets, having read one more at most."""
+    data = b""
+    while piece := read(limit + 1 - len(data)):
+        data += piece
+        if len(data) > limit:
+            raise TooLarge
+    return data
 
 
 class Store(Protocol):

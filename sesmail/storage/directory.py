@@ -1,0 +1,224 @@
+"""A store in a directory: the same keys as in a bucket, each a file of that path below the root.
+
+Of one path only a file or a folder can exist, so a key ``a`` and a key ``a/b`` exclude each other here. Symbolic links and
+special files are no keys. Folders stay when their last file is removed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import secrets
+import stat
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from sesmail.errors import Malformed, NoSuchMessage, Refused
+from sesmail.storage.paths import PARTIAL, folder, is_absence, split, split_prefix, troubles
+from sesmail.storage.store import Loaded, Row, Unchanged, read_whole
+
+log = logging.getLogger(__name__)
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class DirectoryStore:
+    """See store.Store. The root must exist: a disk that is not mounted must not look like an empty mailbox."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._told = False
+
+    def list(self, prefix: str, *, delimiter: str = "") -> Iterator[Row]:
+        """See Store. `delimiter` is empty or ``/``."""
+        above, start = split_prefix(prefix)
+        base = b"".join(part + b"/" for part in above)
+        with troubles():
+            yield from self._walk(above, base, start, deep=not delimiter)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """See Store."""
+        above, start = split_prefix(prefix)
+        base = b"".join(part + b"/" for part in above)
+        with troubles():
+            for name in self._names(above, start):
+                if name.endswith(b"/"):
+                    yield (base + name).decode()
+
+    def open(self, key: str) -> BinaryIO:
+        """The object, for reading. Raises NoSuchMessage, Malformed, Unavailable."""
+        *above, last = split(key)
+        with troubles():
+            try:
+                with folder(self._root, above) as inside:
+                    file = os.fdopen(os.open(last, _READ, dir_fd=inside), "rb", buffering=0)
+            except OSError as error:
+                if is_absence(error):
+                    raise NoSuchMessage(cause=error) from None
+                raise
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                file.close()
+                raise NoSuchMessage(cause=f"not a file: {key!r}")
+            return file
+
+    def load(self, key: str, *, limit: int, known: str | None = None) -> Loaded | Unchanged:
+        """See Store."""
+        with self.open(key) as file, troubles():
+            etag = etag_of(os.fstat(file.fileno()))
+            if etag == known:
+                return Unchanged()
+            return Loaded(read_whole(file.read, limit), etag)
+
+    def put(self, key: str, data: bytes, *, absent: bool = False, match: str | None = None) -> str:
+        """See Store."""
+        *above, last = split(key)
+        with troubles():
+            try:
+                with folder(self._root, above, create=True) as inside:
+                    return _written(inside, last, data, absent, match)
+            except OSError as error:
+                if is_absence(error):
+                    raise Malformed(cause=error) from None
+                raise
+
+    def delete(self, keys: Iterable[str]) -> dict[str, str]:
+        """See Store."""
+        by_folder: defaultdict[tuple[bytes, ...], dict[bytes, str]] = defaultdict(dict)
+        for key in keys:
+            *above, last = split(key)
+            by_folder[tuple(above)][last] = key
+        remaining: dict[str, str] = {}
+        for parts, names in by_folder.items():
+            try:
+                with folder(self._root, parts) as inside:
+                    remaining |= _removed(inside, names)
+            except OSError as error:
+                if not is_absence(error):
+                    remaining |= dict.fromkeys(names.values(), error.strerror or type(error).__name__)
+        return remaining
+
+    def _walk(self, above: Sequence[bytes], base: bytes, start: bytes, *, deep: bool) -> Iterator[Row]:
+        # Statuses are taken folder by folder: no descriptor stays open while the caller has the next row.
+        for name, status in self._statuses(above, start):
+            if status is not None:
+                yield row(base + name, status)
+            elif deep:
+                yield from self._walk([*above, name[:-1]], base + name, b"", deep=True)
+
+    def _statuses(self, above: Sequence[bytes], start: bytes) -> Iterator[tuple[bytes, os.stat_result | None]]:
+        names = self._names(above, start)
+        for first in range(0, len(names), 1000):
+            yield from _looked_up(self._root, above, names[first : first + 1000])
+
+    def _names(self, above: Sequence[bytes], start: bytes) -> Sequence[bytes]:
+        """Names of files, and of folders with ``/``, in key order: ``a.b`` stands before ``a/``."""
+        try:
+            with folder(self._root, above) as inside, os.scandir(inside) as entries:
+                return sorted(name for entry in entries if (name := self._name(entry)).startswith(start) and name)
+        except OSError as error:
+            if is_absence(error):
+                return []
+            raise
+
+    def _name(self, entry: os.DirEntry[str]) -> bytes:
+        name = os.fsencode(entry.name)
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            if not self._told:
+                log.warning("files whose names are not UTF-8 are hidden, such as %r", name)
+                self._told = True
+            return b""
+        if entry.is_dir(follow_symlinks=False):
+            return name + b"/"
+        return name if entry.is_file(follow_symlinks=False) and not name.startswith(PARTIAL) else b""
+
+
+def _looked_up(root: Path, above: Sequence[bytes], names: Sequence[bytes]) -> list[tuple[bytes, os.stat_result | None]]:
+    """Each name with its status, None for a folder; names that vanished are left out."""
+    found: list[tuple[bytes, os.stat_result | None]] = []
+    try:
+        with folder(root, above) as inside:
+            for name in names:
+                if name.endswith(b"/"):
+                    found.append((name, None))
+                elif (status := _status(inside, name)) is not None:
+                    found.append((name, status))
+    except OSError as error:
+        if not is_absence(error):
+            raise
+    return found
+
+
+def _status(inside: int, name: bytes) -> os.stat_result | None:
+    """The status of a regular file, else None."""
+    try:
+        status = os.stat(name, dir_fd=inside, follow_symlinks=False)
+    except OSError as error:
+        if is_absence(error):
+            return None
+        raise
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def row(key: bytes, status: os.stat_result) -> Row:
+    """What a listing says of a file."""
+    moment = datetime.fromtimestamp(max(status.st_mtime_ns, 0) // 1_000_000 / 1000, UTC)
+    modified = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    return Row(key, modified.encode(), etag_of(status).encode(), b"%d" % status.st_size)
+
+
+def etag_of(status: os.stat_result) -> str:
+    """32 hex digits that stay while the file is not touched: BLAKE2b over device, inode, size and time of last change in ns."""
+    text = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _written(inside: int, name: bytes, data: bytes, absent: bool, match: str | None) -> str:
+    partial = PARTIAL + secrets.token_hex(8).encode()
+    with os.fdopen(os.open(partial, _CREATE, 0o640, dir_fd=inside), "wb") as file:
+        try:
+            file.write(data)
+            file.flush()
+            # The kernel's own stamps are some milliseconds coarse: two versions of one size could get one ETag.
+            now = time.time_ns()
+            os.utime(file.fileno(), ns=(now, now))
+            os.fsync(file.fileno())
+            _take_place(inside, partial, name, absent, match)
+        except BaseException:
+            os.unlink(partial, dir_fd=inside)
+            raise
+        etag = etag_of(os.fstat(file.fileno()))
+    os.fsync(inside)
+    return etag
+
+
+def _take_place(inside: int, partial: bytes, name: bytes, absent: bool, match: str | None) -> None:
+    # The lock, until the folder is closed, makes condition and renaming one step for all processes.
+    fcntl.flock(inside, fcntl.LOCK_EX)
+    if absent or match is not None:
+        status = _status(inside, name)
+        if (etag_of(status) if status else None) != match:
+            raise Refused("the object is not what it was expected to be")
+    os.rename(partial, name, src_dir_fd=inside, dst_dir_fd=inside)
+
+
+def _removed(inside: int, names: dict[bytes, str]) -> dict[str, str]:
+    fcntl.flock(inside, fcntl.LOCK_EX)
+    remaining: dict[str, str] = {}
+    for name, key in names.items():
+        try:
+            if _status(inside, name) is not None:
+                os.unlink(name, dir_fd=inside)
+        except OSError as error:
+            if not is_absence(error):
+                remaining[key] = error.strerror or type(error).__name__
+    os.fsync(inside)
+    return remaining
