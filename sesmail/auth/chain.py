@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from inspect import isawaitable
+from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ICredentials
 from twisted.cred.error import LoginFailed
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from sesmail.auth.names import UnknownUser
@@ -38,7 +40,8 @@ class FirstOf:
             if not any(kind.providedBy(credentials) for kind in checker.credentialInterfaces):
                 continue
             try:
-                account: Account = await maybeDeferred(checker.requestAvatarId, credentials)  # type: ignore[call-overload]
+                answer: Any = checker.requestAvatarId(credentials)
+                account: Account = await answer if isawaitable(answer) else answer
             except UnknownUser:
                 continue
             except LoginFailed as error:

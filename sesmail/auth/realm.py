@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from twisted.cred.portal import IRealm
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
@@ -58,6 +58,6 @@ def _once(logout: Logout) -> Logout:
         if called:
             return None
         called = True
-        return maybeDeferred(logout)
+        return logout()
 
     return leave

@@ -1,0 +1,165 @@
+"""The gateway: all rooms put together from one configuration, started and stopped in order."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from twisted.application.internet import TimerService
+from twisted.application.service import MultiService
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred, gatherResults
+
+from sesmail.config.problems import ConfigError, Problem, Where
+from sesmail.config.table import Config
+from sesmail.config.table import Listener as Listening
+from sesmail.errors import MailError
+from sesmail.protocols.limits import Connections
+from sesmail.protocols.pop3.factory import POP3Factory
+from sesmail.protocols.pop3.policy import Policy
+from sesmail.service import logins, logs, maildrops
+from sesmail.service.certificates import CertificateStore
+from sesmail.service.hangup import Hangup
+from sesmail.service.keypair import BadCertificate, Pair
+from sesmail.service.listeners import BadEndpoint, Listener
+from sesmail.service.selfsigned import self_signed
+from sesmail.service.workers import Workers
+from sesmail.storage.read.readers import Readers
+
+_log = logging.getLogger(__name__)
+
+READ_THREADS = 16
+
+
+class Gateway(MultiService):
+    """The running service. A stop first closes the ports, then lets transfers finish for `drain` seconds, then all the rest."""
+
+    def __init__(self, readers: Readers, drain: float) -> None:
+        super().__init__()
+        self._readers = readers
+        self._drain = drain
+        self.listeners: list[Listener] = []
+        self.factories: list[POP3Factory] = []
+
+    def listen(self, listener: Listener, factory: POP3Factory) -> None:
+        """Serve `factory` on `listener` while the service runs."""
+        listener.setServiceParent(self)
+        self.listeners.append(listener)
+        self.factories.append(factory)
+
+    def stopService(self) -> Deferred[None]:
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        _log.info("stopping: no new connections, transfers have %g seconds", self._drain)
+        await gatherResults([listener.stopService() for listener in self.listeners])
+        await gatherResults([Deferred.fromCoroutine(factory.drain(self._drain)) for factory in self.factories])
+        await super().stopService()
+        await self._readers.close()
+        _log.info("stopped")
+
+
+def build(config: Config, reactor: Any) -> Gateway:
+    """The service for this configuration, not yet started. Makes state_dir, and a self-signed certificate where one is to be
+    made. Raises ConfigError for what only shows now: certificates, endpoints, checkers."""
+    logs.join(config.log.level)
+    for warning in config.warnings:
+        _log.warning("%s", warning)
+    try:
+        return _built(config, reactor)
+    except LookupError as error:
+        raise _problem(config, "auth.checkers", f"there is no checker {error}") from error
+    except BadCertificate as error:
+        raise _problem(config, "tls.certificates", str(error)) from error
+    except BadEndpoint as error:
+        raise _problem(config, "pop3.listeners", str(error)) from error
+    except MailError as error:
+        raise _problem(config, "", str(error)) from error
+    except OSError as error:
+        raise _problem(config, "service.state_dir", f"{error.filename}: {error.strerror}") from error
+
+
+def _problem(config: Config, key: str, message: str) -> ConfigError:
+    return ConfigError([Problem(Where(config.source or "configuration"), key, message)])
+
+
+def _built(config: Config, reactor: Any) -> Gateway:
+    _make_embedded_store(config)
+    waiting = config.limits.connections
+    login_workers = Workers(reactor, "logins", config.service.login_workers, waiting)
+    # What a session reads ahead waits here too.
+    read_workers = Workers(reactor, "reading", READ_THREADS, waiting * (config.read_ahead.messages + 2))
+    reached = maildrops.clients(config)
+    readers = maildrops.readers(config, reactor, read_workers, reached)
+    places = maildrops.places(config)
+    opened = maildrops.maildrops(config, reactor, readers, login_workers, reached)
+    load = maildrops.passwd_files(places, readers)
+    portal = logins.portal(config, reactor, opened, places, load, login_workers)
+    gateway = Gateway(readers, config.service.drain)
+    for workers in (login_workers, read_workers):
+        workers.setServiceParent(gateway)
+    _listen(gateway, config, reactor, portal, _certificates(gateway, config, reactor))
+    return gateway
+
+
+def _make_embedded_store(config: Config) -> None:
+    # Any other directory must be there already: a disk that is not mounted must not look like an empty store.
+    root = Path(config.service.state_dir) / "mail"
+    if config.storage.url == f"file://{root}":
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _certificates(gateway: Gateway, config: Config, reactor: Any) -> CertificateStore | None:
+    if all(listener.tls == "none" for listener in config.pop3.listeners):
+        return None
+    store = CertificateStore(_pairs(config), _today)
+    watch = TimerService(config.tls.reload_seconds, store.refresh)
+    watch.clock = reactor
+    watch.setServiceParent(gateway)
+    Hangup(reactor, store.reload).setServiceParent(gateway)
+    return store
+
+
+def _pairs(config: Config) -> Sequence[Pair]:
+    given = [Pair(Path(one.certificate), Path(one.key)) for one in config.tls.certificates]
+    return given or [self_signed(Path(config.service.state_dir), socket.gethostname(), _today())]
+
+
+def _today() -> datetime:
+    return datetime.now(UTC)
+
+
+def _listen(gateway: Gateway, config: Config, reactor: Any, portal: Portal, store: CertificateStore | None) -> None:
+    policy = _policy(config)
+    connections = Connections(config.limits.connections, config.limits.connections_per_address)
+    for one in config.pop3.listeners:
+        implicit = one.tls == "implicit"
+        factory = POP3Factory(
+            portal, policy, connections, tls=store if one.tls == "starttls" else None, implicit=implicit, clock=reactor
+        )
+        listener = _listener(one, factory, reactor, store if implicit else None)
+        gateway.listen(listener, factory)
+
+
+def _listener(one: Listening, factory: POP3Factory, reactor: Any, tls: CertificateStore | None) -> Listener:
+    return Listener(reactor, one.endpoint, factory, tls=tls, trusted=one.trusted)
+
+
+def _policy(config: Config) -> Policy:
+    pop3 = config.pop3
+    return Policy(
+        plaintext=pop3.plaintext,  # type: ignore[arg-type]
+        login_timeout=pop3.login_timeout,
+        autologout=pop3.autologout,
+        stall=pop3.stall,
+        strikes=pop3.strikes,
+        strike_delay=pop3.strike_delay,
+        expire_days=pop3.expire_days if isinstance(pop3.expire_days, int) else None,
+        announce_never=pop3.expire_days == "never",
+        login_delay=pop3.login_delay,
+        implementation=pop3.implementation,
+    )

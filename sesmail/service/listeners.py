@@ -1,0 +1,110 @@
+"""Ports and sockets: where bytes come in, what is wrapped around them, and the end of the service when one is taken."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    IOpenSSLServerConnectionCreator,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+
+from sesmail.service.proxied import ProxiedFactory
+
+_log = logging.getLogger(__name__)
+
+_PROXIED = "haproxy:"
+
+
+class BadEndpoint(Exception):
+    """An endpoint string that names nothing to listen on."""
+
+
+class Listener(Service):
+    """Listens on one endpoint from before privileges are given up until the service stops.
+
+    `description` is an endpoint string of Twisted; in front of it ``haproxy:`` means that connections begin with a PROXY
+    header and come only from `trusted` addresses. `tls`: the connection begins with TLS, inside of PROXY. Raises BadEndpoint.
+    """
+
+    def __init__(
+        self,
+        reactor: IReactorTime,
+        description: str,
+        factory: IProtocolFactory,
+        *,
+        tls: IOpenSSLServerConnectionCreator | None = None,
+        trusted: Iterable[str] = (),
+    ) -> None:
+        self.setName(description)
+        if tls is not None:
+            factory = _quiet(TLSMemoryBIOFactory(tls, False, factory))
+        if description.startswith(_PROXIED):
+            factory = ProxiedFactory(factory, trusted, reactor)
+        self._factory = factory
+        self._endpoint = _endpoint(reactor, description.removeprefix(_PROXIED))
+        self._port: IListeningPort | None = None
+
+    @property
+    def address(self) -> IAddress:
+        """Where it listens, once it does."""
+        if self._port is None:
+            raise RuntimeError("not listening")
+        return self._port.getHost()
+
+    def privilegedStartService(self) -> None:
+        """Raises SystemExit, having logged one line, when the port is taken or may not be had."""
+        super().privilegedStartService()
+        try:
+            self._port = _now(self._endpoint.listen(self._factory))
+        except (CannotListenError, OSError) as error:
+            # A service that runs without its ports would look healthy to everything but its users.
+            _log.critical("cannot listen on %s: %s", self.name, getattr(error, "socketError", error))
+            raise SystemExit(1) from None
+        _log.info("listening on %s", self.name)
+
+    def startService(self) -> None:
+        if self._port is None:
+            self.privilegedStartService()
+        super().startService()
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        port, self._port = self._port, None
+        stopped = port.stopListening() if port is not None else None
+        return stopped or succeed(None)
+
+
+def _endpoint(reactor: IReactorTime, description: str) -> IStreamServerEndpoint:
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+    except (ValueError, LookupError, TypeError) as error:
+        raise BadEndpoint(f"{description}: {error}") from error
+    return endpoint
+
+
+def _now(listening: Deferred[IListeningPort]) -> IListeningPort:
+    outcome: list[IListeningPort | Failure] = []
+    listening.addBoth(outcome.append)
+    if not outcome:
+        listening.cancel()
+        raise CannotListenError(None, None, "the endpoint does not listen at once")
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+    return outcome[0]
+
+
+def _quiet(factory: TLSMemoryBIOFactory) -> TLSMemoryBIOFactory:
+    factory.noisy = False
+    return factory

@@ -1,0 +1,41 @@
+"""Join stdlib logging, which the rooms without Twisted use, to Twisted's logger, which twistd writes out."""
+
+from __future__ import annotations
+
+import logging
+
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+
+_LEVELS = (
+    (logging.CRITICAL, LogLevel.critical),
+    (logging.ERROR, LogLevel.error),
+    (logging.WARNING, LogLevel.warn),
+    (logging.INFO, LogLevel.info),
+)
+
+
+class TwistedHandler(logging.Handler):
+    """Hands each record to the Twisted logger of the same name, with its traceback where it has one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = Logger(record.name)
+        level = next((ours for number, ours in _LEVELS if record.levelno >= number), LogLevel.debug)
+        # A field, not the format itself: what is logged may hold braces.
+        log.emit(level, "{text}", text=record.getMessage(), **self._failure(record))
+
+    def _failure(self, record: logging.LogRecord) -> dict[str, Failure]:
+        if not record.exc_info or record.exc_info[1] is None:
+            return {}
+        kind, error, traceback = record.exc_info
+        return {"log_failure": Failure(error, kind, traceback)}
+
+
+def join(level: str) -> TwistedHandler:
+    """Log our own records from this level on, and other libraries' warnings: at lower levels AWS's log what they sign."""
+    handler = TwistedHandler()
+    root = logging.getLogger()
+    root.handlers = [other for other in root.handlers if not isinstance(other, TwistedHandler)] + [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("sesmail").setLevel(level.upper())
+    return handler
