@@ -50,7 +50,16 @@ _PROOF = "import pytest\n@pytest.mark.proof\ndef test_it(): assert False"
 def run(directory: Path, source: str, *arguments: str) -> str:
     """What pytest says of this test file under our rules; its exit status is at the end."""
     (directory / "test_planted.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-c", _ROOT / "setup.cfg", f"--rootdir={directory}", "-p", "tests.conftest"]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        _ROOT / "setup.cfg",
+        f"--rootdir={directory}",
+        "-p",
+        "tests.conftest",
+    ]
     done = subprocess.run(
         [*command, *arguments, directory / "test_planted.py"], cwd=_ROOT, capture_output=True, text=True, check=False
     )

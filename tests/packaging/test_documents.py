@@ -1,0 +1,51 @@
+"""What README.rst tells people to do works."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sesmail.auth.hashes import verify
+from sesmail.auth.records import parse
+from sesmail.config.load import load
+from tests.packaging.tree import ROOT
+from tests.servers.certificates import Authority
+
+_README = (ROOT / "README.rst").read_text()
+
+
+def literal(start: str) -> str:
+    """The indented block of README.rst that begins with `start`, without its indentation."""
+    found = re.search(rf"^    {re.escape(start)}.*(?:\n(?:    .*)?)*", _README, re.MULTILINE)
+    assert found is not None
+    return re.sub("^    ", "", found[0], flags=re.MULTILINE).strip() + "\n"
+
+
+def test_the_first_two_commands_are_demo_and_test() -> None:
+    commands = re.findall(r"^    (\S.*)$", _README, re.MULTILINE)
+    assert [line for line in commands if line.startswith("make ")] == ["make demo", "make test"]
+    assert commands[0] == "make demo"
+
+
+def test_the_configuration_shown_is_a_good_one(tmp_path: Path) -> None:
+    issued = Authority(tmp_path).issue("mail.example.com")
+    files = {"fullchain.pem": issued.certificate, "privkey.pem": issued.key}
+    file = tmp_path / "sesmail.yaml"
+    file.write_text(re.sub(r"/etc/letsencrypt/\S*/(\S+)", lambda match: str(files[match[1]]), literal("storage:")))
+    config = load(str(file), {})
+    assert config.storage.url == "s3://example-mail"
+    assert [listener.tls for listener in config.pop3.listeners] == ["implicit", "starttls"]
+
+
+def test_the_password_line_shown_makes_a_password() -> None:
+    recipe = literal("read -rs password").replace("read -rs password", "password='p w:d'").replace(">> passwd.txt", "")
+    said = subprocess.run(["bash", "-c", recipe.split("aws ")[0]], capture_output=True, check=True).stdout
+    assert verify(parse(said).users["tom"].hash, "tom", b"p w:d")
+
+
+@pytest.mark.parametrize("target", re.findall(r"<([^>]+)>`_", _README))
+def test_links_lead_somewhere(target: str) -> None:
+    assert (ROOT / target).exists()
