@@ -1,0 +1,202 @@
+"""The S3 store: the contract of every store on a real server, and how trouble is told."""
+
+from __future__ import annotations
+
+import http.server
+import itertools
+import threading
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from twisted.trial import unittest
+
+from sesmail.errors import MailError, NoSuchMessage, Refused, Unavailable
+from sesmail.storage.s3 import S3Store
+from tests.servers.seaweed import S3Server, running
+from tests.storage.store_contract import ODD, StoreContract
+
+_numbers = itertools.count()
+SECRET = "a-secret-that-nobody-may-read"
+
+
+class S3Contract(StoreContract, unittest.TestCase):
+    server: S3Server
+    bucket: str
+    client: Any
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.server = running()
+        cls.bucket = cls.server.make_bucket(f"store-contract-{next(_numbers)}")
+        cls.client = cls.server.client()
+
+    def setUp(self) -> None:
+        self.store = S3Store(self.client, self.bucket)
+        self.store.delete([row.key.decode() for row in self.store.list("")])
+
+    async def test_a_key_and_keys_below_it_stand_side_by_side(self) -> None:
+        self.given(ODD)
+        self.assertEqual(await self.names("odd/"), sorted(ODD, key=str.encode))
+
+    def test_a_missing_bucket_is_trouble_not_a_missing_object(self) -> None:
+        store = S3Store(self.client, "there-is-none")
+        self.assertRaises(Unavailable, store.load, "passwd.txt", limit=10)
+        self.assertRaises(Unavailable, lambda: list(store.list("")))
+
+    def test_a_wrong_secret_is_trouble_and_is_not_told(self) -> None:
+        client = boto3.session.Session().client(
+            "s3",
+            endpoint_url=self.server.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=self.server.access_key,
+            aws_secret_access_key=SECRET,
+            config=Config(s3={"addressing_style": "path"}),
+        )
+        store = S3Store(client, self.bucket)
+        for call in (lambda: list(store.list("")), lambda: store.load("x", limit=1), lambda: store.delete(["x"])):
+            with self.assertRaises(Unavailable) as caught:
+                call()
+            self.assertIn("403", str(caught.exception))
+            self.assertNotIn(SECRET, str(caught.exception))
+
+    def test_many_stores_on_one_client_send_each_condition_once(self) -> None:
+        for _ in range(3):
+            S3Store(self.client, self.bucket)
+        self.store.put("lock", b"1", absent=True)
+        self.assertRaises(Refused, self.store.put, "lock", b"2", absent=True)
+
+    def test_of_many_conditional_writers_one_wins(self) -> None:
+        wins: list[str] = []
+
+        def write(number: int) -> None:
+            try:
+                wins.append(self.store.put("lock", b"%d" % number, absent=True))
+            except Refused:
+                return
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(wins), 1)
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Answers every request by the server's script."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        asked = (self.command, self.path, dict(self.headers), body)
+        self.server.asked.append(asked)  # type: ignore[attr-defined]
+        status, code = self.server.script(*asked)  # type: ignore[attr-defined]
+        text = f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode() if code else b""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_PUT = do_POST = do_DELETE = answer
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return
+
+
+class S3TroubleTest(unittest.TestCase):
+    def scripted(self, script: Any, owner: str | None = None) -> tuple[S3Store, list[Any]]:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+        server.script, server.asked = script, []  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        return S3Store(self.client(server.server_address[1]), "bucket", owner), server.asked  # type: ignore[attr-defined]
+
+    def client(self, port: int) -> Any:
+        return boto3.session.Session().client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="us-east-1",
+            aws_access_key_id="AKIA",
+            aws_secret_access_key=SECRET,
+            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}, connect_timeout=2, read_timeout=2),
+        )
+
+    def test_only_no_such_key_means_that_the_object_is_absent(self) -> None:
+        kinds: list[tuple[int, str, type[MailError]]] = [
+            (404, "NoSuchKey", NoSuchMessage),
+            (404, "NoSuchBucket", Unavailable),
+            (404, "", Unavailable),
+            (403, "AccessDenied", Unavailable),
+            (403, "InvalidAccessKeyId", Unavailable),
+            (301, "PermanentRedirect", Unavailable),
+            (400, "ExpiredToken", Unavailable),
+            (500, "InternalError", Unavailable),
+            (503, "SlowDown", Unavailable),
+        ]
+        for status, code, kind in kinds:
+            store, _ = self.scripted(lambda *_, status=status, code=code: (status, code))
+            with self.assertRaises(kind) as caught:
+                store.load("passwd.txt", limit=10)
+            self.assertIs(isinstance(caught.exception, NoSuchMessage), kind is NoSuchMessage, (status, code))
+            self.assertNotIn(SECRET, str(caught.exception))
+            self.assertIn(str(status), str(caught.exception))
+
+    def test_nobody_listening_is_trouble(self) -> None:
+        store = S3Store(self.client(1), "bucket")
+        self.assertRaises(Unavailable, store.load, "x", limit=1)
+        self.assertRaises(Unavailable, store.put, "x", b"")
+        self.assertRaises(Unavailable, store.delete, ["x", "y\x01"])
+
+    def test_where_a_server_lacks_batches_keys_are_removed_one_by_one(self) -> None:
+        for status, code in ((501, "NotImplemented"), (405, "MethodNotAllowed"), (400, "MissingContentMD5"), (405, "")):
+            store, asked = self.scripted(lambda verb, *_, s=status, c=code: (s, c) if verb == "POST" else (204, ""))
+            self.assertEqual(store.delete(["a", "b c"]), {})
+            self.assertEqual(store.delete(["d"]), {})
+            ways = [(verb, path) for verb, path, *_ in asked if not path.startswith("/bucket?delete") or verb != "POST"]
+            self.assertEqual(ways, [("DELETE", "/bucket/a"), ("DELETE", "/bucket/b%20c"), ("DELETE", "/bucket/d")], code)
+            self.assertEqual(len(asked), 4)
+
+    def test_a_protected_object_does_not_keep_the_others(self) -> None:
+        def script(verb: str, path: str, *_: Any) -> tuple[int, str]:
+            if verb == "POST":
+                return 501, "NotImplemented"
+            return (403, "AccessDenied") if path.endswith("/kept") else (204, "")
+
+        store, asked = self.scripted(script)
+        self.assertEqual(list(store.delete(["kept", "a", "b"])), ["kept"])
+        self.assertEqual(len(asked), 4)
+
+    def test_what_was_not_asked_any_more_remains(self) -> None:
+        def script(verb: str, path: str, headers: Any, body: bytes) -> tuple[int, str]:
+            return (503, "SlowDown") if b"<Key>1000</Key>" in body else (200, "")
+
+        store, asked = self.scripted(script)
+        remaining = store.delete([str(number) for number in range(2500)])
+        self.assertEqual(sorted(remaining, key=int), [str(number) for number in range(1000, 2500)])
+        self.assertEqual(len(asked), 2)
+        self.assertRaises(Unavailable, store.delete, ["1000"])
+
+    def test_the_expected_owner_goes_with_every_request(self) -> None:
+        store, asked = self.scripted(lambda *_: (503, "SlowDown"), owner="111122223333")
+        for call in (
+            lambda: list(store.list("")),
+            lambda: list(store.folders("")),
+            lambda: store.load("x", limit=1),
+            lambda: store.put("x", b""),
+            lambda: store.delete(["x"]),
+            lambda: store.delete(["x\x01"]),
+        ):
+            self.assertRaises(Unavailable, call)
+        self.assertEqual({headers.get("x-amz-expected-bucket-owner") for _, _, headers, _ in asked}, {"111122223333"})
+        self.assertEqual(len(asked), 6)
+
+    def test_a_conflict_of_conditions_is_tried_again(self) -> None:
+        answers = iter([(409, "ConditionalRequestConflict"), (412, "PreconditionFailed")])
+        store, asked = self.scripted(lambda *_: next(answers))
+        self.assertRaises(Refused, store.put, "lock", b"", absent=True)
+        self.assertEqual([headers["If-None-Match"] for _, _, headers, _ in asked], ["*", "*"])
