@@ -1,0 +1,280 @@
+"""The base of every line protocol here: one session coroutine pulls its input, so commands run one after the other.
+
+Twisted's protocols are called with each line and start a command while the last one still runs. Here a session asks for the next
+line when it is ready for it, and what a client sends meanwhile waits in a bounded buffer.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+
+from sesmail.protocols.outlet import Connection, Outlet
+
+T = TypeVar("T")
+
+# So many lines may be obeyed in one go; then others get their turn.
+_LINES_IN_A_ROW = 32
+_HTTP = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT) \S+ HTTP/", re.IGNORECASE)
+
+logger = logging.getLogger(__name__)
+
+
+class Gone(Exception):
+    """The connection is dead. Raised into the session wherever it waits, so that nothing queued is obeyed any more."""
+
+
+class LineTooLong(Exception):
+    """The line is over its limit. Its tail and all behind it are thrown away: answer if you like, then close."""
+
+
+class LineServer(Protocol):
+    """Comes before Twisted's class in the MRO and takes `dataReceived` from it.
+
+    A subclass calls `begin` in `connectionMade` with its session. When the session returns, the connection is closed after
+    what was pushed has gone out; when it raises, the connection is aborted. Every timer ends in `abortConnection`, since
+    `loseConnection` never drops a peer that does not read.
+    """
+
+    transport: Connection  # type: ignore[assignment]
+
+    def __init__(self, clock: IReactorTime, *, stall: float, backlog: int, secure: bool) -> None:
+        self.clock = clock
+        self.secure = secure
+        """True under TLS."""
+        self.gone = False
+        """True once the connection is dead."""
+        self.over: Deferred[None] = Deferred()
+        """Fires when the session has ended and the transport is done with the connection."""
+        self._disconnected: Deferred[None] = Deferred()
+        self._outlet = Outlet(clock, stall, stalled=self.abort, lost=self._die, opened=self._make_room)
+        self._backlog = backlog
+        self._input = bytearray()
+        self._held = False
+        self._ending = False
+        self._first_line = True
+        self._in_a_row = 0
+        self._for_input: Deferred[None] | None = None
+        self._for_room: Deferred[None] | None = None
+        self._waiting: set[Deferred[Any]] = set()
+        self._quiet_since = clock.seconds()
+        self._moved = 0
+
+    def begin(self, session: Coroutine[Any, Any, None]) -> None:
+        """Start the session: the one coroutine that reads and answers."""
+        self._outlet.attach(self.transport)
+        Deferred.fromCoroutine(self._run(session))
+
+    async def _run(self, session: Coroutine[Any, Any, None]) -> None:
+        try:
+            await session
+        except Gone:
+            pass
+        except Exception:
+            logger.exception("a session ended by an error of ours")
+            self.abort()
+        else:
+            self._close()
+        await self._disconnected
+        self.over.callback(None)
+
+    # What the session calls.
+
+    async def read_line(self, limit: int, patience: float) -> bytes:
+        """The next line without its end, which is CRLF or LF.
+
+        Raises LineTooLong above `limit` octets, line end included, and Gone when the client is. After `patience` seconds
+        without a whole line the connection is aborted, however many octets came.
+        """
+        until = self.clock.seconds() + patience
+        while (line := self._take_line(limit)) is None:
+            await self._more_input(until)
+        if self._held and len(self._input) <= self._backlog // 2:
+            self._let_in()
+        if self._first_line and _HTTP.match(line):
+            # A web page can make a browser send commands to any port; they come as the body of a request.
+            self.abort()
+            raise Gone
+        self._first_line = False
+        await self._take_turns()
+        return line
+
+    async def push(self, *pieces: bytes) -> None:
+        """Send octets in one write; returns when the transport takes more. Raises Gone."""
+        self._check()
+        self._outlet.write(*pieces)
+        if self._outlet.full:
+            self._for_room = self._wait()
+            await self._for_room
+        self._check()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait while input is still read, but not obeyed. Raises Gone when the client leaves."""
+        waiting: Deferred[None] = self._wait()
+        timer = self.clock.callLater(seconds, self._wake, waiting)
+        try:
+            await waiting
+        finally:
+            if timer.active():
+                timer.cancel()
+
+    async def pause(self) -> None:
+        """Let the reactor do something else."""
+        await self.sleep(0)
+
+    async def while_connected(self, work: Coroutine[Any, Any, T], late: Callable[[T], object]) -> T:
+        """Await `work`, but raise Gone at once when the client leaves; what `work` gives after that goes to `late`."""
+        self._check()
+        waiting: Deferred[T] = self._wait()
+
+        def done(result: T | Failure) -> None:
+            if waiting in self._waiting:
+                self._wake(waiting, result)
+            elif not isinstance(result, Failure):
+                late(result)
+
+        Deferred.fromCoroutine(work).addBoth(done)
+        return await waiting
+
+    async def start_tls(self, tls: IOpenSSLServerConnectionCreator, agreed: bytes) -> None:
+        """Answer `agreed` and go on under TLS. Raises Gone when anything came in the clear behind the command."""
+        # RFC 2595 section 4, RFC 3207 section 6: what came before TLS must not be obeyed after it.
+        self._check_no_input()
+        await self.push(agreed)
+        self._check_no_input()
+        self.transport.startTLS(tls)
+        self.secure = True
+
+    def abort(self) -> None:
+        """Drop the connection at once, with all that is in its buffers."""
+        if not self.gone:
+            self._die()
+            self.transport.abortConnection()
+
+    def hang_up(self) -> None:
+        """Close after what was pushed has gone out. The session, wherever it waits, hears that the client is gone."""
+        if not self.gone:
+            self._die()
+            self._outlet.close()
+
+    @property
+    def idle(self) -> bool:
+        """True while the session waits for the client and nothing that it could obey is there."""
+        return self._for_input is not None
+
+    def quiet_for(self) -> float:
+        """Seconds since the last command ended or the client last took an octet; 0.0 while a command runs or waits."""
+        if not self.idle:
+            return 0.0
+        moved = self._outlet.moved()
+        # A slow peer is still taking what the kernel holds of the last answer.
+        if moved is not None and moved.outstanding and moved.octets != self._moved:
+            self._go_quiet()
+        return self.clock.seconds() - self._quiet_since
+
+    # What Twisted calls.
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep input for the session; hold the client back when too much of it waits."""
+        if self.gone or self._ending:
+            return
+        self._input += data
+        if self._for_input is not None:
+            self._wake(self._for_input)
+        if self._for_input is None and len(self._input) > self._backlog and not self._held:
+            self._held = True
+            self.transport.pauseProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The end: nothing that still waits is obeyed."""
+        self._die()
+        self._outlet.stop()
+        self._disconnected.callback(None)
+
+    # How it is done.
+
+    def _take_line(self, limit: int) -> bytes | None:
+        self._check()
+        end = self._input.find(b"\n", 0, limit)
+        if end < 0:
+            if len(self._input) >= limit:
+                self._ending = True
+                self._input.clear()
+                raise LineTooLong
+            return None
+        line = bytes(self._input[:end])
+        del self._input[: end + 1]
+        return line.removesuffix(b"\r")
+
+    async def _more_input(self, until: float) -> None:
+        if self._held:
+            self._let_in()
+        self._in_a_row = 0
+        self._go_quiet()
+        self._for_input = self._wait()
+        timer = self.clock.callLater(max(0.0, until - self.clock.seconds()), self.abort)
+        try:
+            await self._for_input
+        finally:
+            self._for_input = None
+            if timer.active():
+                timer.cancel()
+
+    def _go_quiet(self) -> None:
+        moved = self._outlet.moved()
+        self._moved = moved.octets if moved is not None else 0
+        self._quiet_since = self.clock.seconds()
+
+    async def _take_turns(self) -> None:
+        self._in_a_row += 1
+        if self._in_a_row > _LINES_IN_A_ROW:
+            self._in_a_row = 0
+            await self.pause()
+
+    def _let_in(self) -> None:
+        self._held = False
+        self.transport.resumeProducing()
+
+    def _make_room(self) -> None:
+        if self._for_room is not None:
+            self._wake(self._for_room)
+
+    def _wait(self) -> Deferred[Any]:
+        self._check()
+        waiting: Deferred[Any] = Deferred()
+        self._waiting.add(waiting)
+        return waiting
+
+    def _wake(self, waiting: Deferred[Any], result: object = None) -> None:
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+            waiting.callback(result)
+
+    def _check(self) -> None:
+        if self.gone:
+            raise Gone
+
+    def _check_no_input(self) -> None:
+        if self._input:
+            self.abort()
+            raise Gone
+
+    def _die(self) -> None:
+        self.gone = True
+        self._input.clear()
+        waiting, self._waiting = self._waiting, set()
+        for each in waiting:
+            each.errback(Gone())
+
+    def _close(self) -> None:
+        # A closing TLS connection must read the peer's goodbye.
+        if self._held:
+            self._let_in()
+        self.hang_up()

@@ -1,0 +1,40 @@
+"""What the peer of a connection has really received, as the kernel knows it.
+
+A transport only says when its own buffer is empty. On a slow line that can take minutes during which octets move all the time.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import NamedTuple
+
+# struct tcp_info of Linux: tcpi_unacked, tcpi_bytes_acked, tcpi_notsent_bytes.
+_UNACKED = struct.Struct("@I"), 24
+_BYTES_ACKED = struct.Struct("@Q"), 120
+_NOTSENT_BYTES = struct.Struct("@I"), 144
+_ENOUGH = 148
+
+
+class Moved(NamedTuple):
+    """`octets` the peer has acknowledged since it connected; `outstanding`: the kernel still holds some that it has not."""
+
+    octets: int
+    outstanding: bool
+
+
+def moved(transport: object) -> Moved | None:
+    """How far the peer is; None where nobody can tell (no TCP socket, another system, an old kernel)."""
+    connection = getattr(transport, "socket", None)
+    if not isinstance(connection, socket.socket) or not hasattr(socket, "TCP_INFO"):
+        return None
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+    except OSError:
+        return None
+    if len(info) < _ENOUGH:
+        return None
+    acknowledged, waiting, unsent = (
+        layout.unpack_from(info, offset)[0] for layout, offset in (_BYTES_ACKED, _UNACKED, _NOTSENT_BYTES)
+    )
+    return Moved(acknowledged, bool(waiting or unsent))
