@@ -42,6 +42,9 @@ class Environment:
         self.bin = directory / "bin"
         (self.site,) = directory.glob("lib/python*/site-packages")
         (self.site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+        # In an environment with Twisted inside, this directory is never ours alone.
+        (self.site / "twisted/plugins").mkdir(parents=True)
+        (self.site / "twisted/plugins/another_plugin.py").touch()
         self.before = self.files()
         self.pip("install", "--no-deps", "--no-index", wheel)
 
