@@ -81,14 +81,14 @@ def optional(kind: Text[T]) -> Text[T | None]:
     return Text(f"{kind.words}, or null", parse, null=True, secret=kind.secret)
 
 
-def matching(words: str, pattern: str, *, empty: bool = False) -> Text[str]:
-    """Text that matches `pattern` as a whole; `empty`: it may also be ``""``."""
+def matching(words: str, wanted: str, pattern: str, *, empty: bool = False) -> Text[str]:
+    """Text that matches `pattern` as a whole, else "must be `wanted`"; `empty`: it may also be ``""``."""
     compiled = re.compile(pattern, re.ASCII)
 
     def parse(text: str) -> str:
         if (empty and not text) or compiled.fullmatch(text):
             return text
-        raise BadValue(f"must be {words}")
+        raise BadValue(f"must be {wanted}")
 
     return Text(words, parse)
 

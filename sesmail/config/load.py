@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping as Environ
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sesmail.config.checks import check
 from sesmail.config.kinds import Text
+from sesmail.config.option import options
 from sesmail.config.problems import ConfigError, Problem, Where, nearest
-from sesmail.config.read import Reading
+from sesmail.config.read import Bad, Reading
 from sesmail.config.secrets import readable_by_others
-from sesmail.config.table import Config, options, sections
+from sesmail.config.table import Config, sections
 from sesmail.config.tree import Mapping, Node, Scalar, parse
 
 _LONGEST = 4 << 20
@@ -65,12 +67,14 @@ def _text(source: str) -> str:
 
 
 def _read(tree: Node, overrides: dict[str, list[tuple[Scalar, Node]]], reading: Reading) -> Config:
-    reading.spots[""] = tree.where if tree.where.line is None else Where(tree.where.source)
-    given = reading.mapping(tree, "", list(sections()))
+    reading.spots[""] = Where(tree.where.source)
     values: dict[str, Any] = {}
-    for name, cls in sections().items():
-        node = _over(given.get(name, Scalar(None, tree.where)), overrides.get(name, []))
-        values[name] = reading.record(node, cls, name)
+    with suppress(Bad):
+        given = reading.mapping(tree, "", list(sections()))
+        for name, cls in sections().items():
+            node = _over(given.get(name, Scalar(None, tree.where)), overrides.get(name, []))
+            with suppress(Bad):
+                values[name] = reading.record(node, cls, name)
     config = Config(**values)
     check(_embedded(config, reading), reading)
     return config

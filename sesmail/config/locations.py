@@ -128,7 +128,7 @@ def _network(text: str) -> str:
     return text
 
 
-NETWORK = Text("address or network", _network)
+NETWORK = Text("address", _network)
 
 
 def listen(text: str) -> str:
@@ -136,12 +136,13 @@ def listen(text: str) -> str:
     # A backslash takes the meaning from a colon, as in tcp6:995:interface=\:\:1.
     parts = re.split(r"(?<!\\):", text)
     proxied = parts[0] == "haproxy"
-    kind, *arguments = parts[1:] if proxied and len(parts) > 1 else parts
+    kind, *arguments = parts[1:] or [""] if proxied else parts
     if kind in ("ssl", "tls"):
         raise BadValue(f"{kind}: is not used here; write tcp:... and tls: implicit")
     if kind not in _ARGUMENTS or (proxied and kind == "unix"):
         known = ["tcp", "tcp6", "systemd"] if proxied else [*_ARGUMENTS, "haproxy"]
-        raise BadValue(f"must begin with {', '.join(name + ':' for name in known)}", nearest(kind, known))
+        begin = "after haproxy: there must be" if proxied else "must begin with"
+        raise BadValue(f"{begin} one of {', '.join(name + ':' for name in known)}", nearest(kind, known))
     _arguments(kind, arguments)
     return text
 
@@ -155,7 +156,9 @@ def _arguments(kind: str, arguments: list[str]) -> None:
         name, equals, value = argument.partition("=")
         if not equals:
             name, value = (_PLACES.get(kind, "") if number == 0 else ""), argument
-        if name not in _ARGUMENTS[kind] or name in given or not value:
+        if not value:
+            raise BadValue(f'{kind}: has an argument without a value; a colon within a value is written "\\:"')
+        if name not in _ARGUMENTS[kind] or name in given:
             raise BadValue(f'{kind}: does not take "{argument[:60]}"', nearest(name, sorted(_ARGUMENTS[kind])))
         given[name] = value
     if kind in _PLACES and _PLACES[kind] not in given:
@@ -163,5 +166,5 @@ def _arguments(kind: str, arguments: list[str]) -> None:
     for name in ("port", "backlog", "index"):
         if name in given and not (re.fullmatch(r"\d{1,5}", given[name], re.ASCII) and int(given[name]) < 65536):
             raise BadValue(f"{name} must be a number from 0 to 65535")
-    if kind == "systemd" and ("name" in given) == ("index" in given):
+    if kind == "systemd" and ("domain" not in given or ("name" in given) == ("index" in given)):
         raise BadValue("systemd: needs domain and either name or index, such as systemd:domain=INET:index=0")

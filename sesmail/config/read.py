@@ -6,16 +6,16 @@ from collections.abc import Mapping as Environ
 from typing import Any, TypeVar
 
 from sesmail.config.kinds import AnyOr, Entry, Kind, ListOf, Text
+from sesmail.config.option import is_required, options
 from sesmail.config.problems import BadValue, Problem, Where, nearest
 from sesmail.config.secrets import secret
-from sesmail.config.table import is_required, options
 from sesmail.config.tree import Items, Mapping, Node, Scalar
 
 T = TypeVar("T")
 
 
 class Bad(Exception):
-    """A value could not be read; the problem is kept already."""
+    """Something could not be read; the problem is kept already."""
 
 
 class Reading:
@@ -46,13 +46,16 @@ class Reading:
         return self.spots[key]
 
     def mapping(self, node: Node, path: str, names: list[str]) -> dict[str, Node]:
-        """The known keys of a mapping; unknown and doubled ones are refused. Nothing at all counts as an empty mapping."""
+        """The known keys of a mapping; unknown and doubled ones are refused. Nothing at all counts as an empty mapping.
+
+        Raises Bad for what is no mapping.
+        """
         found: dict[str, Node] = {}
         if isinstance(node, Scalar) and node.text is None:
             return found
         if not isinstance(node, Mapping):
             self.refuse(path, "must hold keys and values", where=node.where)
-            return found
+            raise Bad
         for key, value in node.entries:
             name = key.text if key.text is not None else "null"
             full = f"{path}.{name}" if path else name
@@ -66,7 +69,10 @@ class Reading:
         return found
 
     def record(self, node: Node, cls: type[T], path: str) -> T:
-        """A section or an entry. Options that could not be read have their defaults; raises Bad if a required one is missing."""
+        """A section or an entry. Options that could not be read have their defaults.
+
+        Raises Bad for what is no mapping, or if a required option is missing.
+        """
         table = options(cls)
         found = self.mapping(node, path, list(table))
         values: dict[str, Any] = {}

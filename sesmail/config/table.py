@@ -6,8 +6,8 @@ sizes are octets. `Config` is what rooms above floor 3 are given; below, only pl
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, TypeVar, cast
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, cast
 
 from sesmail.config.kinds import (
     DOMAIN,
@@ -19,9 +19,7 @@ from sesmail.config.kinds import (
     SWITCH,
     AnyOr,
     Entry,
-    Kind,
     ListOf,
-    Text,
     choice,
     duration,
     matching,
@@ -42,41 +40,13 @@ from sesmail.config.locations import (
     TEMPLATE,
     USER,
 )
+from sesmail.config.option import option, required
 
-T = TypeVar("T")
-
-
-def option(kind: Kind[T], default: T | str, sentence: str) -> T:
-    """An option. The default of a scalar is given as an admin would write it, and read by its kind."""
-    value = kind.parse(default) if isinstance(kind, Text) and isinstance(default, str) else default
-    metadata = {"kind": kind, "sentence": sentence, "written": default}
-    return cast(T, field(default=value, repr=not _is_secret(kind), metadata=metadata))
-
-
-def required(kind: Kind[T], sentence: str) -> T:
-    """An option of an entry that has no default."""
-    return cast(T, field(repr=not _is_secret(kind), metadata={"kind": kind, "sentence": sentence}))
-
-
-def _is_secret(kind: Kind[Any]) -> bool:
-    return isinstance(kind, Text) and kind.secret
-
-
-def options(cls: type) -> dict[str, Field[Any]]:
-    """The options of a section or an entry by the name they have in the file, in the order of the table."""
-    return {one.name.rstrip("_"): one for one in fields(cls)}
-
-
-def is_required(one: Field[Any]) -> bool:
-    """True when an entry is not complete without it."""
-    return one.default is MISSING and one.default_factory is MISSING
-
-
-_REGION = matching("a region such as eu-central-1", r"[a-z0-9-]{1,40}")
-_OWNER = matching("an account number of 12 digits", r"\d{12}")
-_KEY_ID = matching("an access key id", r"[A-Za-z0-9_./+=-]{1,128}")
-_PROFILE = matching("a profile of ~/.aws/config", r"[^\s\[\]]{1,128}")
-_ROLE = matching("a role such as arn:aws:iam::123456789012:role/mail", r"arn:[a-z-]{1,20}:iam::\d{12}:role/[!-~]{1,512}")
+_REGION = matching("region", "a region such as eu-central-1", r"[a-z0-9-]{1,40}")
+_OWNER = matching("number", "an account number of 12 digits", r"\d{12}")
+_KEY_ID = matching("id", "an access key id", r"[A-Za-z0-9_./+=-]{1,128}")
+_PROFILE = matching("name", "a profile of ~/.aws/config", r"[^\s\[\]]{1,128}")
+_ROLE = matching("ARN", "a role such as arn:aws:iam::123456789012:role/mail", r"arn:[a-z-]{1,20}:iam::\d{12}:role/[!-~]{1,512}")
 _ADDRESSING = choice("auto", "path", "virtual")
 
 
@@ -183,7 +153,7 @@ class Auth:
     """Who may log in."""
 
     checkers: tuple[str, ...] = option(
-        ListOf(matching("the name of a checker", r"[a-z][a-z0-9_-]{0,40}")),
+        ListOf(matching("checker", "the name of a checker", r"[a-z][a-z0-9_-]{0,40}")),
         ("static", "passwd"),
         "Who is asked about a login, in this order: static is auth.users, passwd the password files in the bucket.",
     )
@@ -235,7 +205,7 @@ class Pop3:
     )
     login_delay: int | None = option(optional(seconds(1, 86400)), None, "Shortest time between two logins of one account.")
     implementation: str = option(
-        matching('printable ASCII, up to 64 characters, or ""', r"[!-~](?:[ -~]{0,62}[!-~])?", empty=True),
+        matching("text", 'printable ASCII, up to 64 characters, or ""', r"[!-~](?:[ -~]{0,62}[!-~])?", empty=True),
         "sesmail",
         "Name that the server gives itself in CAPA.",
     )

@@ -5,7 +5,6 @@ Scalars stay the text that was written; which type it is, the option says.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,13 +55,13 @@ def parse(text: str, source: str, *, lines: bool = True) -> Node:
         return Scalar(None, Where(source)) if root is None else _Grower(source, lines).grow(root)
     except yaml.MarkedYAMLError as exc:
         where = Where(source, exc.problem_mark.line + 1 if lines and exc.problem_mark else None)
-        raise _refusal(where, _without_text(exc.problem or "")) from None
+        raise _refusal(where, _without_text(exc)) from None
     except yaml.reader.ReaderError as exc:
         line = text.count("\n", 0, exc.position) + 1
         raise _refusal(Where(source, line if lines else None), "a control character, which YAML does not allow") from None
     except RecursionError:
         raise _refusal(Where(source), "nested too deeply") from None
-    except ValueError:
+    except (ValueError, OverflowError):
         # PyYAML lets int() and chr() fail on absurd directives and escapes.
         raise _refusal(Where(source), "a number out of range") from None
 
@@ -108,9 +107,9 @@ def _refusal(where: Where, what: str) -> ConfigError:
     return ConfigError([Problem(where, "", f"not valid YAML: {what}")])
 
 
-def _without_text(problem: str) -> str:
-    # PyYAML names undefined aliases and tags: an unquoted password may begin with "*" or "!".
-    if "alias" in problem or "tag" in problem or "anchor" in problem:
+def _without_text(exc: yaml.MarkedYAMLError) -> str:
+    said = ", ".join(part for part in (exc.context, exc.problem) if part)
+    # For these alone PyYAML repeats what was written, and an unquoted password may begin with "*", "&" or "!".
+    if any(word in said for word in ("alias", "anchor", "tag")):
         return "a value that begins with *, & or ! must be quoted"
-    # Token names such as <block end> and single characters tell the admin something and give nothing away.
-    return re.sub(r"'(?!<)[^']{3,}'", "something else", problem) or "cannot be read"
+    return said or "cannot be read"
