@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
@@ -36,6 +36,8 @@ class Workers(Service):
         self._pool.start()
 
     def stopService(self) -> Deferred[None]:
+        if not self.running:
+            return self._idle or succeed(None)
         super().stopService()
         self._idle = Deferred()
         # Stopping a pool joins its threads: only when none has work does that not hold up the reactor.
