@@ -7,7 +7,9 @@ import sys
 from collections.abc import Iterator
 
 from sesmail.config.load import load
-from sesmail.config.table import Config, PlaceFor
+from sesmail.config.stores import default_store, prefix_of, store_of
+from sesmail.config.table import Config
+from sesmail.interfaces import StorePlace
 
 _TLS = {"implicit": "TLS from the start", "starttls": "STLS offered", "none": "no TLS"}
 
@@ -29,9 +31,9 @@ def summary(config: Config) -> Iterator[str]:
         trusted = f", behind {', '.join(listener.trusted)}" if listener.trusted else ""
         yield f"POP3: {listener.endpoint}, {_TLS[listener.tls]}{trusted}"
     yield from _certificates(config)
-    yield f"mail: {_store(config)}, {config.mailboxes.template}"
+    yield f"mail: {_store(default_store(config))}, {config.mailboxes.template}"
     for place in config.mailboxes.places:
-        yield f"mail of {place.for_}: {_place(place, config)}"
+        yield f"mail of {place.for_}: {_store(store_of(place, config))}, {prefix_of(place, config)}"
     domains = config.mailboxes.domains
     yield f"domains: {'any' if domains is None else ', '.join(domains)}"
     yield from _logins(config)
@@ -44,14 +46,8 @@ def _certificates(config: Config) -> Iterator[str]:
         yield f"certificate: self-signed, in {config.service.state_dir}"
 
 
-def _store(config: Config) -> str:
-    storage = config.storage
-    return storage.url + (f" at {storage.endpoint}" if storage.endpoint else "")
-
-
-def _place(place: PlaceFor, config: Config) -> str:
-    store = f"{place.url} at {place.endpoint}" if place.url and place.endpoint else place.url or _store(config)
-    return f"{store}, {place.prefix or place.template or config.mailboxes.template}"
+def _store(store: StorePlace) -> str:
+    return store.url + (f" at {store.endpoint}" if store.endpoint else "")
 
 
 def _logins(config: Config) -> Iterator[str]:

@@ -31,14 +31,18 @@ def _config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="configuration, instead of the first one found in the usual places")
 
 
-def _none(parser: argparse.ArgumentParser) -> None:
-    pass
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--directory", metavar="DIR", default="demo", help="folder of the demo, made if it is not there (%(default)s)"
+    )
+    parser.add_argument("--port", type=int, default=2110, help="port of POP3 with STLS (%(default)s)")
+    parser.add_argument("--tls-port", type=int, default=2995, help="port of POP3 over TLS (%(default)s)")
 
 
 COMMANDS = (
     Command("check-config", "sesmail.cli.checkconfig", "Check the configuration and say what would be served.", _config),
     Command("serve", "sesmail.cli.serve", "Run the gateway in the foreground.", _config),
-    Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _none),
+    Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _demo),
 )
 
 

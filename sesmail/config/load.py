@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sesmail.config.checks import check
 from sesmail.config.kinds import Text
@@ -125,7 +126,7 @@ def _embedded(config: Config, reading: Reading) -> Config:
 def _resolved(config: Config, reading: Reading) -> Config:
     config = _embedded(config, reading)
     state_dir = config.service.state_dir or _state_dir(reading.environ)
-    url = config.storage.url or f"file://{state_dir}/mail"
+    url = config.storage.url or f"file://{quote(state_dir)}/mail"
     return replace(
         config,
         storage=replace(config.storage, url=url),

@@ -34,6 +34,8 @@ def store_url(text: str) -> str:
     if text.startswith("file://"):
         if not text.startswith("file:///") or len(url) < 9:
             raise BadValue("must have an absolute path: file:///DIRECTORY, with three slashes")
+        if "?" in url or "#" in url:
+            raise BadValue("must have ? and # in its path written as %3F and %23")
         return url
     raise BadValue("must begin with s3:// or file:///")
 

@@ -56,6 +56,7 @@ def test_an_empty_file_is_the_embedded_default(text: str, tmp_path: Path, monkey
 def test_the_state_folder_is_that_of_systemd(tmp_path: Path) -> None:
     environ = {"HOME": "/root", "STATE_DIRECTORY": "/var/lib/sesmail:/var/lib/other"}
     assert load(written(tmp_path, ""), environ).service.state_dir == "/var/lib/sesmail"
+    assert load(written(tmp_path, ""), {"HOME": "/a b#c"}).storage.url == "file:///a%20b%23c/.local/state/sesmail/mail"
     assert load(written(tmp_path, ""), {}).service.state_dir == "/var/lib/sesmail"
     assert load(written(tmp_path, "service: {state_dir: /srv/mail}"), environ).service.state_dir == "/srv/mail"
 

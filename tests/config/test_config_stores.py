@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sesmail.config.load import load
-from sesmail.config.stores import default_store, stores
+from sesmail.config.stores import default_store, prefix_of, store_of, stores
 from sesmail.interfaces import Keys, StorePlace
 
 TEXT = """
@@ -49,3 +49,24 @@ def test_stores_are_layered_and_credentials_never_mixed(tmp_path: Path) -> None:
         "ann@far.example": None,
         "disk.example": StorePlace("file:///srv/mail"),
     }
+
+
+def test_what_applies_to_an_entry_is_found_through_its_domain(tmp_path: Path) -> None:
+    path = tmp_path / "sesmail.yaml"
+    path.write_text(
+        "storage: {url: s3://main}\n"
+        "mailboxes:\n"
+        "  places:\n"
+        "    - {for: tom@far.example, nested: true}\n"
+        "    - {for: far.example, url: s3://far, template: far/%u/}\n"
+        "    - {for: near.example, url: s3://near}\n"
+        "    - {for: eve@far.example, prefix: eve}\n"
+        "tls: {self_signed: true}\n"
+    )
+    config = load(str(path), {})
+    assert [(store_of(place, config).url, prefix_of(place, config)) for place in config.mailboxes.places] == [
+        ("s3://far", "far/%u/"),
+        ("s3://far", "far/%u/"),
+        ("s3://near", "mailboxes/%d/%u/"),
+        ("s3://far", "eve"),
+    ]
