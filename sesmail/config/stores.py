@@ -22,9 +22,18 @@ def stores(config: Config) -> dict[str, StorePlace | None]:
     What an entry leaves out is, option by option, as in the entry of its domain and then as in section storage. Credentials are
     never mixed: they come as a whole from the first of these that has any.
     """
-    return {
-        place.for_: _store(layers(place, config)) if _has(place, *_WHERE, *WHO) else None for place in config.mailboxes.places
-    }
+    return {place.for_: store_of(place, config) if _has(place, *_WHERE, *WHO) else None for place in config.mailboxes.places}
+
+
+def store_of(place: PlaceFor, config: Config) -> StorePlace:
+    """The store that applies to this entry, whether it says something about it or not."""
+    return _store(layers(place, config))
+
+
+def prefix_of(place: PlaceFor, config: Config) -> str:
+    """The literal prefix or the template that applies to this entry."""
+    given = [one.prefix or one.template for one in layers(place, config) if isinstance(one, PlaceFor)]
+    return next((one for one in given if one), config.mailboxes.template)
 
 
 def layers(place: PlaceFor, config: Config) -> list[Layer]:
