@@ -45,6 +45,8 @@ _REPEAT = re.compile(r"\{(.)\*(\d+)\}")
 class MemoryTransport(StringTransport):
     """Remembers what became of it."""
 
+    producer: Any
+
     def __init__(self, peer: str = "127.0.0.1") -> None:
         super().__init__(peerAddress=IPv4Address("TCP", peer, 50000))
         self.aborted = False
