@@ -29,7 +29,7 @@ _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+\Z")
 def bucket(place: StorePlace) -> str:
     """The bucket of an ``s3://`` place. Raises Malformed: a bucket's name becomes part of a host name."""
     parts = urlsplit(place.url)
-    if parts.scheme != "s3" or parts.path.strip("/") or not _BUCKET.match(parts.netloc):
+    if place.url.rstrip("/") != f"s3://{parts.netloc}" or not _BUCKET.match(parts.netloc):
         raise Malformed(cause=f"not a bucket: {place.url!r}")
     return parts.netloc
 

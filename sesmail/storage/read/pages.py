@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
-from urllib.parse import unquote_plus, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
 RawRow = tuple[bytes, bytes, bytes, bytes]
@@ -20,7 +20,7 @@ RawRow = tuple[bytes, bytes, bytes, bytes]
 _WANTED = (b"Key", b"LastModified", b"ETag", b"Size")
 _FIELDS = {
     b"Key": rb"<Key>([^<]+)</Key>",
-    b"LastModified": rb"<LastModified>([^<]+)</LastModified>",
+    b"LastModified": rb"<LastModified>([0-9T:.Z-]+)</LastModified>",
     b"ETag": rb'<ETag>(?:&quot;|&#34;|")?([^<&"]*)(?:&quot;|&#34;|")?</ETag>',
     b"Size": rb"<Size>([0-9]+)</Size>",
 }
@@ -54,7 +54,7 @@ def parse(document: bytes) -> ListPage:
     if token is None and _TRUNCATED.search(document):
         raise Unreadable("a truncated listing without a way to go on")
     rows = [_row(*found) for found in _found(document)]
-    folders = [unquote_plus(html.unescape(name.decode())) for name in _FOLDER.findall(document)]
+    folders = [_unquoted(name).decode() for name in _FOLDER.findall(document)]
     return ListPage(rows, folders, html.unescape(token[1].decode()) if token else None)
 
 
@@ -91,7 +91,7 @@ def _parsed(document: bytes, expected: int) -> Sequence[RawRow]:
     rows = [tuple(_text(item, tag) for tag in _WANTED) for item in root.iter() if _local(item) == "Contents"]
     if len(rows) != expected:
         raise Unreadable("rows are missing from a listing")
-    return [(key, modified, etag.strip(b'"'), size) for key, modified, etag, size in rows]
+    return [(key.replace(b"&", b"&amp;"), _date(modified), etag.strip(b'"'), size) for key, modified, etag, size in rows]
 
 
 def _text(item: ElementTree.Element, tag: bytes) -> bytes:
@@ -106,18 +106,23 @@ def _local(item: ElementTree.Element) -> str:
 
 
 def _row(key: bytes, modified: bytes, etag: bytes, size: bytes) -> RawRow:
-    if b"%" in key or b"+" in key:
+    if b"%" in key or b"+" in key or b"&" in key:
         key = _unquoted(key)
     return key, modified if len(modified) == 24 else _date(modified), etag, size
 
 
 def _unquoted(key: bytes) -> bytes:
-    key = unquote_to_bytes(key.replace(b"+", b" "))
+    """Escaped for a URL, and what that leaves alone for XML: some servers let ``&`` through."""
+    key = unquote_to_bytes(_xml_unescaped(key).replace(b"+", b" "))
     try:
         key.decode()
     except UnicodeDecodeError as error:
         raise Unreadable("a key that is not UTF-8") from error
     return key
+
+
+def _xml_unescaped(key: bytes) -> bytes:
+    return html.unescape(key.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape") if b"&" in key else key
 
 
 def _date(text: bytes) -> bytes:

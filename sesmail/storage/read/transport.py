@@ -21,7 +21,7 @@ from sesmail.storage.read.framing import Broken, Framing, Head
 
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
-_PARK = 5.0
+PARK = 5.0
 _QUEUE = 20_000
 
 
@@ -101,7 +101,7 @@ class _Connection(Protocol):
     def pause(self) -> None:
         """Nobody reads. After a while the connection is worth more to others: the reader may ask for the rest anew."""
         if self._timer is not None:
-            self._timer.reset(_PARK)
+            self._timer.reset(PARK)
         self.transport.pauseProducing()  # type: ignore[union-attr]
 
     def resume(self) -> None:
@@ -302,11 +302,12 @@ class Pool:
             connection: _Connection = await self._endpoint.connect(_Connections(self))  # type: ignore[assignment]
         except Exception as error:
             raise Failed(f"cannot connect: {error}") from error
+        else:
+            self._open.add(connection)
+            return connection
         finally:
             self._connecting -= 1
             self._next()
-        self._open.add(connection)
-        return connection
 
     def connection(self) -> _Connection:
         """A new connection's protocol."""
