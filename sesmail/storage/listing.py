@@ -6,6 +6,7 @@ is not the first. `modified` has a fixed width, so records sort by arrival, then
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -14,9 +15,10 @@ from sesmail.mail.uidl import is_plain
 from sesmail.storage.keys import is_mail
 
 MODIFIED = 24
-SLICE = 4096
+SLICE = 2048
 _RUN = 1000
 _STEP = 64
+_USUAL = re.compile(rb"[a-z0-9]{32,70}").fullmatch
 
 Pause = Callable[[], Awaitable[None]]
 
@@ -93,13 +95,16 @@ class Gathering:
 
     def add(self, rows: Sequence[tuple[bytes, bytes, bytes, bytes]], source: int = 0) -> None:
         """One page of rows (`store.Row`) behind the prefix of number `source`. Costs about 1 ms for 1,000 rows."""
-        start, nested = len(self._prefixes[source].encode()), self._nested
+        start, nested, append = len(self._prefixes[source].encode()), self._nested, self._loose.append
         mark = b"\0%d" % source if source else b""
         for key, modified, etag, size in rows:
             name = key[start:]
-            if is_mail(name, size, nested):
-                self._loose.append(b"%b%b\0%b\0%b%b" % (modified, name, size, etag, mark))
+            # Nearly every name is one that needs no closer look; that is two thirds of the time of a large listing.
+            if not _USUAL(name) or size == b"0":
+                if not is_mail(name, size, nested):
+                    continue
                 self._all_plain = self._all_plain and is_plain(name)
+            append(b"\0".join((modified + name, size, etag)) + mark)
         # Small pages are put together: merging costs a step for each run in each slice.
         if len(self._loose) >= _RUN:
             self._close_run()

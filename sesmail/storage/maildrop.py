@@ -11,7 +11,7 @@ from sesmail.errors import NoSuchMessage
 from sesmail.interfaces import Body, Client, Maildrop, Place, StorePlace
 from sesmail.storage.folders import Namesakes
 from sesmail.storage.learned import Learned
-from sesmail.storage.listing import Pause
+from sesmail.storage.listing import SLICE, Pause
 from sesmail.storage.lock import Hold, Lock
 from sesmail.storage.mailbox import Mailbox, Snapshot
 from sesmail.storage.store import Reader, Remove
@@ -77,6 +77,7 @@ class Session:
         self._remove = remove
         self._hold = hold
         self._keep_after = keep_after
+        self._pause = pause
         self._gone: set[str] = set()
         self._unwatch = mailbox.watch(self._gone.update)
         self._open = True
@@ -103,7 +104,10 @@ class Session:
         return range(self._listing.before(self._keep_after))
 
     async def remove(self, indexes: Sequence[int]) -> Sequence[int]:
-        keys = {self._listing.key(index): index for index in indexes}
+        keys: dict[str, int] = {}
+        for start in range(0, len(indexes), SLICE):
+            keys |= {self._listing.key(index): index for index in indexes[start : start + SLICE]}
+            await self._pause()
         remaining = await self._mailbox.remove(self._remove, list(keys))
         return sorted(keys[key] for key in remaining)
 
@@ -164,7 +168,8 @@ class Maildrops:
         snapshot = await mailbox.open(reader, place, self._pause)
         listing = snapshot.listing
         window = self._window(reader, lambda index: (listing.key(index), listing.sizes[index]), len(listing))
-        return Session(mailbox, snapshot, window, self._remove_for(place.store), hold, self._keep_after())
+        remove = self._remove_for(place.store)
+        return Session(mailbox, snapshot, window, remove, hold, keep_after=self._keep_after(), pause=self._pause)
 
     def _keep_after(self) -> bytes:
         if self._expire_days is None:
