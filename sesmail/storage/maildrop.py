@@ -68,7 +68,15 @@ class Session:
     """An open maildrop: a snapshot, the hold on its lock, and the ways to the store. See interfaces.Maildrop."""
 
     def __init__(
-        self, mailbox: Mailbox, snapshot: Snapshot, window: Window, remove: Remove, hold: Hold, keep_after: bytes
+        self,
+        mailbox: Mailbox,
+        snapshot: Snapshot,
+        window: Window,
+        remove: Remove,
+        hold: Hold,
+        *,
+        keep_after: bytes,
+        pause: Pause,
     ) -> None:
         self._mailbox = mailbox
         self._snapshot = snapshot
