@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from pathlib import Path
 from unittest import mock
 
@@ -66,7 +68,9 @@ TOOLS = plugins.Tools(
 
 class PluginsTest(TestCase):
     def ship(self) -> None:
-        folder = Path(self.mktemp()) / "twisted" / "plugins"
+        top = tempfile.mkdtemp(prefix="sesmail-test-")
+        self.addCleanup(shutil.rmtree, top)
+        folder = Path(top) / "twisted" / "plugins"
         folder.mkdir(parents=True)
         (folder / "acme_sesmail.py").write_text(ACME)
         self.patch(twisted.plugins, "__path__", [str(folder), *twisted.plugins.__path__])

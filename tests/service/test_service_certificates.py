@@ -8,7 +8,6 @@ import socket
 import ssl
 import warnings
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
@@ -20,7 +19,7 @@ from sesmail.service.keypair import BadCertificate, Pair
 from sesmail.service.listeners import Listener
 from sesmail.service.selfsigned import LIFETIME, self_signed
 from tests.servers.certificates import Authority, Certificate
-from tests.service.tls import EchoFactory, Shown, in_thread, reactor, serial, shown, trusting
+from tests.service.tls import EchoFactory, Shown, in_thread, reactor, serial, shown, temporary, trusting
 
 
 def now() -> datetime:
@@ -33,8 +32,7 @@ def pair(issued: Certificate) -> Pair:
 
 class StoreCase(TestCase):
     def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir()
+        self.folder = temporary(self)
         self.authority = Authority(self.folder)
 
     def serve(self, store: CertificateStore, *, implicit: bool = True) -> int:
@@ -279,8 +277,7 @@ class ProtectedKeyTest(SynchronousTestCase):
     def test_a_key_with_a_passphrase_is_refused_with_the_reason(self) -> None:
         from cryptography.hazmat.primitives import serialization
 
-        folder = Path(self.mktemp())
-        folder.mkdir()
+        folder = temporary(self)
         issued = Authority(folder).issue("localhost")
         key = serialization.load_pem_private_key(issued.key.read_bytes(), None)
         encrypted = serialization.BestAvailableEncryption(os.urandom(8).hex().encode())

@@ -6,7 +6,6 @@ import socket
 import ssl
 import struct
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -21,7 +20,7 @@ from sesmail.service.keypair import Pair
 from sesmail.service.listeners import Listener
 from sesmail.service.proxied import HEADER_SECONDS, NotProxy, ProxiedFactory, Trusted, header_end, parsed
 from tests.servers.certificates import Authority
-from tests.service.tls import EchoFactory, in_thread, reactor, trusting
+from tests.service.tls import EchoFactory, in_thread, reactor, temporary, trusting
 
 PROXY = IPv4Address("TCP", "10.0.0.1", 40000)
 V1 = b"PROXY TCP4 192.0.2.7 198.51.100.1 5555 110\r\n"
@@ -144,8 +143,7 @@ class ProxiedListenerTest(TestCase):
     """TLS lies inside of PROXY: the header comes first, in clear."""
 
     def setUp(self) -> None:
-        folder = Path(self.mktemp())
-        folder.mkdir()
+        folder = temporary(self)
         self.authority = Authority(folder)
         issued = self.authority.issue("localhost")
         self.store = CertificateStore([Pair(issued.certificate, issued.key)], lambda: datetime.now(UTC))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,3 +72,10 @@ def shown(connection: ssl.SSLSocket) -> Shown:
 
 def in_thread(function: Any, *args: Any) -> Deferred[Any]:
     return deferToThread(function, *args)
+
+
+def temporary(test: Any) -> Path:
+    """A folder that goes away with the test. (Trial's mktemp would leave its own in the current directory.)"""
+    folder = tempfile.mkdtemp(prefix="sesmail-test-")
+    test.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
