@@ -44,7 +44,7 @@ fuzz: .venv/tests .venv-tools/tools
 	.venv/bin/python $(PYTEST) -m hypothesis --hypothesis-profile=fuzz
 
 bench: .venv/tests .venv-tools/tools
-	.venv/bin/python bench/pop3.py
+	.venv/bin/python -m bench.pop3
 
 clean:
 	rm -rf .venv .venv-oldest .venv-tools build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
