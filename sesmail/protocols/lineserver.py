@@ -154,8 +154,8 @@ class LineServer(Protocol):
 
     def abort(self) -> None:
         """Drop the connection at once, with all that is in its buffers."""
-        if not self.gone:
-            self._die()
+        self._die()
+        if not self._disconnected.called:
             self.transport.abortConnection()
 
     def hang_up(self) -> None:

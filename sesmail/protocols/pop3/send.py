@@ -35,7 +35,7 @@ async def top(session: POP3Session, word: bytes, lines: bytes) -> None:
 
 async def _send(session: POP3Session, index: int, form: Form, status: bytes, *, head: bool) -> None:
     mailbox = session.mailbox
-    body = await session.while_connected(mailbox.maildrop.open(index, head=head, skip=mailbox.marks), late=Body.close)
+    body = await session.while_connected(mailbox.maildrop.open(index, head=head, skip=mailbox.marks), late=_close)
     try:
         await _pour(session, body, form, status)
     finally:
@@ -50,16 +50,20 @@ async def _pour(session: POP3Session, body: Body, form: Form, status: bytes) -> 
         if whole and len(data) <= PIECE:
             await session.push(status, form.feed(data), form.finish(), END)
             return
-        while data and not form.done:
+        while data:
             for piece in _pieces(data):
                 await session.push(status, form.feed(piece))
                 status = b""
-            data = b"" if whole else await _read(session, body)
+            data = b"" if whole or form.done else await _read(session, body)
         await session.push(status, form.finish(), END)
 
 
 async def _read(session: POP3Session, body: Body) -> bytes:
     return await session.while_connected(body.read(), late=len)
+
+
+def _close(body: Body) -> None:
+    body.close()
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
