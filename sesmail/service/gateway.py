@@ -26,6 +26,7 @@ from sesmail.service.certificates import CertificateStore
 from sesmail.service.hangup import Hangup
 from sesmail.service.keypair import BadCertificate, Pair
 from sesmail.service.listeners import BadEndpoint, Listener
+from sesmail.service.openfiles import make_room
 from sesmail.service.selfsigned import self_signed
 from sesmail.service.workers import Workers
 from sesmail.storage.read.readers import Readers
@@ -33,6 +34,8 @@ from sesmail.storage.read.readers import Readers
 _log = logging.getLogger(__name__)
 
 READ_THREADS = 16
+# Descriptors beside connections: libraries, blocking clients, files of a directory store, some for luck.
+OTHER_FILES = 256
 
 
 class Gateway(MultiService):
@@ -88,6 +91,7 @@ def _problem(config: Config, key: str, message: str) -> ConfigError:
 
 
 def _built(config: Config, reactor: Any) -> Gateway:
+    make_room(config.limits.connections + config.storage.connections + OTHER_FILES)
     _make_embedded_store(config)
     waiting = config.limits.connections
     login_workers = Workers(reactor, "logins", config.service.login_workers, waiting)
@@ -102,8 +106,15 @@ def _built(config: Config, reactor: Any) -> Gateway:
     gateway = Gateway(readers, config.service.drain)
     for workers in (login_workers, read_workers):
         workers.setServiceParent(gateway)
-    _listen(gateway, config, reactor, portal, _certificates(gateway, config, reactor))
+    store = _certificates(gateway, config, reactor)
+    # Without anything to load a hangup must not end the process either.
+    Hangup(reactor, store.reload if store else _nothing_to_load).setServiceParent(gateway)
+    _listen(gateway, config, reactor, portal, store)
     return gateway
+
+
+def _nothing_to_load() -> None:
+    _log.info("no certificates to load")
 
 
 def _make_embedded_store(config: Config) -> None:
@@ -120,7 +131,6 @@ def _certificates(gateway: Gateway, config: Config, reactor: Any) -> Certificate
     watch = TimerService(config.tls.reload_seconds, store.refresh)
     watch.clock = reactor
     watch.setServiceParent(gateway)
-    Hangup(reactor, store.reload).setServiceParent(gateway)
     return store
 
 

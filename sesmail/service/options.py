@@ -22,13 +22,14 @@ class Options(usage.Options):
 
 def makeService(options: Options) -> IService:
     """Raises SystemExit with status 78 when the configuration cannot be used, having said why on standard error."""
-    # The daemon's own rooms and the reactor are not needed for listing options.
-    from twisted.internet import reactor
-
-    from sesmail.service.gateway import build
-
     try:
-        return build(load(options["config"]), reactor)
+        config = load(options["config"])
+        # Only now: listing the options needs neither the reactor nor the rooms, and choosing a reactor comes before both.
+        from twisted.internet import reactor
+
+        from sesmail.service.gateway import build
+
+        return build(config, reactor)
     except ConfigError as error:
         print(error, file=sys.stderr)
         raise SystemExit(EXIT_CONFIG) from None

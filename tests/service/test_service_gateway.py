@@ -159,6 +159,23 @@ def test_a_hangup_with_a_bad_certificate_keeps_the_old_one(tmp_path: Path) -> No
         assert _serial(served) == before
 
 
+def test_a_hangup_without_certificates_ends_nothing(tmp_path: Path) -> None:
+    port = free_port()
+    listener = {"endpoint": f"tcp:{port}:interface=127.0.0.1", "tls": "none"}
+    with running({"pop3": {"listeners": [listener]}}) as gateway:
+        gateway.signal(signal.SIGHUP)
+        gateway.wait_for_log("no certificates to load")
+        assert poplib.POP3("127.0.0.1", port, timeout=20).getwelcome().startswith(b"+OK")
+
+
+def test_there_is_room_for_as_many_files_as_connections(tmp_path: Path) -> None:
+    with serving(tmp_path, limits={"connections": 3000}) as served:
+        limits = Path(f"/proc/{served.gateway.pid}/limits").read_text()
+        found = re.search(r"Max open files +(\d+)", limits)
+        assert found
+        assert int(found[1]) >= 3000
+
+
 def test_changed_certificates_are_found_without_a_signal(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         served.gateway.stop()
