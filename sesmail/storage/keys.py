@@ -131,7 +131,8 @@ def _ends_in_name(template: str) -> bool:
 
 
 def is_mail(name: bytes, size: bytes, nested: bool) -> bool:
-    """Whether a listed key is a message; `name` is what stands behind the mailbox's prefix, `size` its decimal size.
+    """Whether a listed key is a message; `name` is what stands behind the last ``/`` of the mailbox's prefix, `size` its decimal
+    size.
 
     No mail are empty objects, folder markers, what SES writes to prove its access, passwd files, the reserved folders
     ``.sesmail/`` and ``+*/`` at any depth, and, unless `nested`, everything in a sub-folder.

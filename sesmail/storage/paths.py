@@ -27,7 +27,8 @@ def split(key: str) -> list[bytes]:
 def split_prefix(prefix: str) -> tuple[list[bytes], bytes]:
     """The folders of a prefix, and how names in the last of them begin. Raises Malformed as `split` does."""
     folders, slash, start = prefix.rpartition("/")
-    return split(folders) if slash else [], _part(start, prefix) if start.strip(".") else start.encode()
+    only_dots = not start.strip(".")
+    return split(folders) if slash else [], start.encode() if only_dots else _part(start, prefix)
 
 
 def _part(part: str, key: str) -> bytes:

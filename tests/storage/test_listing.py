@@ -43,7 +43,7 @@ def ses_rows(count: int) -> list[Raw]:
     ]
 
 
-keys = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=6).map(lambda text: "k" + text)
+keys = st.text("\x01 !+.09AZaz~\x7f\xa0é漢\uffff😀", min_size=1, max_size=6).map(lambda text: "k" + text)
 
 
 class ListingTest(unittest.TestCase):
@@ -95,6 +95,11 @@ class ListingTest(unittest.TestCase):
         ]
         self.assertEqual(len(listed(rows, prefix="b/")), 1)
         self.assertEqual(len(listed(rows, prefix="b/", nested=True)), 2)
+
+    def test_what_is_no_mail_is_left_out_behind_a_prefix_that_ends_within_its_name(self) -> None:
+        rows = [row("d/passwd.txt"), row("d/pass"), row("d/password"), row("d/pass/x")]
+        listing = listed(rows, prefix="d/pass")
+        self.assertEqual([listing.key(index) for index in range(len(listing))], ["d/password"])
 
     def test_messages_before_a_moment(self) -> None:
         listing = listed([row("a", 10), row("b", 20), row("c", 30)])
