@@ -263,10 +263,13 @@ def test_a_stop_waits_for_a_transfer_only_so_long(tmp_path: Path) -> None:
 
 def test_a_stop_does_not_wait_for_idle_sessions(tmp_path: Path) -> None:
     with serving(tmp_path, service={"drain": 30, "state_dir": str(tmp_path / "state")}) as served:
-        served.login()
+        idle = poplib.POP3("127.0.0.1", served.stls, timeout=20)
+        idle.user(USER)
+        idle.pass_(PASSWORD)
         began = time.monotonic()
         assert served.gateway.stop() == -signal.SIGTERM
         assert time.monotonic() - began < 10
+        idle.close()
 
 
 def _until_refused(port: int) -> None:
