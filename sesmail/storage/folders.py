@@ -16,7 +16,7 @@ Found = tuple[float, tuple[str, ...]]
 class Namesakes:
     """Remembers for `seconds` what was found, for at most `limit` mailboxes."""
 
-    def __init__(self, now: Callable[[], float], *, seconds: float = 300.0, limit: int = 10_000) -> None:
+    def __init__(self, now: Callable[[], float], *, seconds: float = 3600.0, limit: int = 10_000) -> None:
         self._now = now
         self._seconds = seconds
         self._limit = limit

@@ -42,7 +42,8 @@ class S3Reader:
             token = listed.token
             if token is None:
                 return
-            ranges = _ranges(prefix, listed)
+            # Not every server sorts keys of different folders by their octets, on which ranges rest.
+            ranges = [] if nested else _ranges(prefix, listed)
             if ranges:
                 await together([self._range(prefix, delimiter, after, until, page) for after, until in ranges])
                 return
