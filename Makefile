@@ -33,8 +33,9 @@ lint: .venv-tools/tools
 	.venv-tools/bin/ruff check .
 	.venv-tools/bin/lint-imports
 
-types: .venv/tests .venv-tools/tools
-	.venv-tools/bin/mypy --python-executable .venv/bin/python
+# mypy sees the libraries beside itself: mypy-zope's stubs must lie where zope.interface does.
+types: .venv-tools/tools
+	.venv-tools/bin/mypy
 
 # The long forms of what `make test` has a slice of.
 proof: .venv/tests .venv-tools/tools programs
@@ -72,5 +73,5 @@ programs:
 
 .venv-tools/tools: setup.cfg
 	@$(ENSURE) venv
-	@$(INSTALL) .venv-tools `$(REQUIREMENTS) --only tools | tr -d ' '`
+	@$(INSTALL) .venv-tools `$(REQUIREMENTS) test tools | tr -d ' '`
 	@touch $@

@@ -1,5 +1,4 @@
-"""Print what setup.cfg requires, one requirement a line: ``requirements.py [EXTRA ...]``, or ``--only EXTRA ...`` without the
-runtime. Runs on a bare python3, before anything is installed."""
+"""Print what setup.cfg requires, one requirement a line: ``requirements.py [EXTRA ...]``. Runs on a bare python3, before anything is installed."""
 
 from __future__ import annotations
 
@@ -10,15 +9,14 @@ from pathlib import Path
 SETUP = Path(__file__).parents[2] / "setup.cfg"
 
 
-def requirements(extras: list[str], *, runtime: bool = True) -> list[str]:
-    """The lines of install_requires, if `runtime`, and of these extras. Raises KeyError for an extra that is not there."""
+def requirements(extras: list[str]) -> list[str]:
+    """The lines of install_requires and of these extras. Raises KeyError for an extra that is not there."""
     setup = ConfigParser()
     setup.read(SETUP)
-    wanted = [setup["options"]["install_requires"]] if runtime else []
+    wanted = [setup["options"]["install_requires"]]
     wanted += [setup["options.extras_require"][extra] for extra in extras]
     return [line for block in wanted for line in block.split("\n") if line and not line.startswith("#")]
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    print("\n".join(requirements([a for a in arguments if a != "--only"], runtime="--only" not in arguments)))
+    print("\n".join(requirements(sys.argv[1:])))
