@@ -50,7 +50,7 @@ def test_getmail_deletes_what_it_fetched_and_nothing_else(doors: Doors, bucket: 
     done = programs.getmail(doors.pop3s.of("getmail-pop3s"), into, delete=True)
     assert done.returncode == 0, done.stdout[-2000:]
     _check(into, few)
-    assert before - stores.keys(bucket, "") == {stores.prefix_of("getmail-pop3s") + mail.key for mail in few}
+    assert before ^ stores.keys(bucket, "") == {stores.prefix_of("getmail-pop3s") + mail.key for mail in few}
 
 
 def test_getmail_refuses_a_certificate_for_another_name(wrong_name: Doors, into: Path) -> None:
