@@ -126,12 +126,16 @@ class LineServer(Protocol):
                 timer.cancel()
 
     async def pause(self) -> None:
-        """Let the reactor do something else."""
-        await self.sleep(0)
+        """Let the reactor do something else. Work that must be ended though the client has left may use it too."""
+        turn: Deferred[None] = Deferred()
+        self.clock.callLater(0, turn.callback, None)
+        await turn
 
     async def while_connected(self, work: Coroutine[Any, Any, T], late: Callable[[T], object]) -> T:
         """Await `work`, but raise Gone at once when the client leaves; what `work` gives after that goes to `late`."""
-        self._check()
+        if self.gone:
+            work.close()
+            raise Gone
         waiting: Deferred[T] = self._wait()
 
         def done(result: T | Failure) -> None:
@@ -237,6 +241,7 @@ class LineServer(Protocol):
         if self._in_a_row > _LINES_IN_A_ROW:
             self._in_a_row = 0
             await self.pause()
+            self._check()
 
     def _let_in(self) -> None:
         self._held = False

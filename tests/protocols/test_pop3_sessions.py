@@ -84,6 +84,32 @@ def test_the_time_before_login_holds_within_sasl() -> None:
     assert spoken.transport.aborted
 
 
+def test_the_time_before_login_holds_while_we_send() -> None:
+    spoken = session(logged_in=False, policy=Policy(stall=1000))
+    spoken.transport.producer.pauseProducing()
+    spoken.say(b"CAPA\r\n")
+    spoken.clock.advance(61)
+    assert spoken.transport.aborted
+
+
+def test_a_login_that_the_portal_has_may_take_longer_but_no_other_follows_it() -> None:
+    for refused in (False, True):
+        spoken = session(logged_in=False)
+        spoken.post.checker.held = Deferred()
+        spoken.say((WRONG if refused else LOGIN) + b"STAT\r\n")
+        spoken.clock.advance(61)
+        assert not spoken.transport.closed
+        spoken.transport.clear()
+        spoken.post.checker.held.callback(None)
+        spoken.settle()
+        if refused:
+            assert spoken.transport.value().startswith(REFUSED)
+            assert spoken.transport.aborted
+        else:
+            assert spoken.transport.value().startswith(b"+OK")
+            assert not spoken.transport.closed
+
+
 def test_after_a_timeout_what_was_queued_is_not_obeyed() -> None:
     spoken = session()
     spoken.clock.advance(601)
@@ -213,6 +239,16 @@ def test_a_removal_goes_on_when_the_peer_leaves_and_then_the_maildrop_is_let_go(
     assert spoken.post.realm.logouts == 1
 
 
+def test_every_fate_is_logged_though_the_peer_leaves_meanwhile(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    spoken = session(*[b"a\r\n"] * (2 * SLICE + 1))
+    spoken.post.maildrop.old = tuple(range(2 * SLICE + 1))
+    spoken.session.dataReceived(b"QUIT\r\n")
+    spoken.lose()
+    spoken.settle()
+    assert sum(record.getMessage().startswith("deleted") for record in caplog.records) == 2 * SLICE + 1
+
+
 def test_a_long_pipeline_lets_others_have_their_turn() -> None:
     spoken = session()
     spoken.transport.clear()
@@ -245,6 +281,16 @@ def test_a_line_longer_than_the_bound_is_still_read() -> None:
     spoken.settle()
     assert spoken.transport.producerState == "producing"
     assert spoken.say(b"x\r\n") == REFUSED
+
+
+def test_a_flood_behind_quit_is_let_in_or_the_goodbye_behind_it_is_never_read() -> None:
+    spoken = session(logged_in=False, policy=Policy(strike_delay=0, pipeline=100))
+    spoken.post.checker.held = Deferred()
+    spoken.say(LOGIN + b"QUIT\r\n" + b"NOOP\r\n" * 50)
+    assert spoken.transport.producerState == "paused"
+    spoken.post.checker.held.callback(None)
+    assert spoken.transport.disconnecting
+    assert spoken.transport.producerState == "producing"
 
 
 # Loss

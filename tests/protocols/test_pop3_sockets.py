@@ -161,6 +161,15 @@ class Sockets(TestCase):
         await self.until(lambda: not self.sessions)
         client.close()
 
+    async def test_small_answers_do_not_wait_for_acknowledgements(self) -> None:
+        for implicit in (False, True):
+            port = self.listen(MemoryPost(), implicit=implicit)
+            client = await deferToThread(connected, port, greeting=False)
+            await self.until(lambda: self.sessions)
+            (session,) = self.sessions
+            self.assertTrue(session.transport.getTcpNoDelay())
+            client.close()
+
     # Peers that die
 
     async def test_a_reset_in_the_middle_of_retr_deletes_nothing(self) -> None:
@@ -247,6 +256,21 @@ class Sockets(TestCase):
         await deferToThread(receive, client, 200_000)
         self.assertLess(next(iter(self.sessions)).quiet_for(), 0.2)
         client.close()
+
+    async def test_a_connection_too_many_is_closed_over_tcp_and_tls(self) -> None:
+        for implicit in (False, True):
+            port = self.listen(MemoryPost(), implicit=implicit)
+            self.factories[-1]._listener.connections.total = 1
+            first = await deferToThread(connected, port, greeting=False)
+            await self.until(lambda: self.sessions)
+
+            def try_(port: int = port) -> bytes:
+                with connected(port, greeting=False) as client:
+                    return everything(client)
+
+            self.assertEqual(await deferToThread(try_), b"")
+            self.assertEqual(len(self.sessions), 1)
+            first.close()
 
     # Floods
 

@@ -117,8 +117,12 @@ async def _log_in(session: POP3Session, credentials: ICredentials) -> None:
 
 
 async def _avatar(session: POP3Session, credentials: ICredentials) -> tuple[PopMailbox, Callable[[], object]]:
-    # Awaited to its end even when the client leaves meanwhile: a logout may be owed.
-    _, mailbox, log_out = await maybeDeferred(session.listener.portal.login, credentials, session, pop3.IMailbox)
+    session.asking = True
+    try:
+        # Awaited to its end even when the client leaves meanwhile: a logout may be owed.
+        _, mailbox, log_out = await maybeDeferred(session.listener.portal.login, credentials, session, pop3.IMailbox)
+    finally:
+        session.asking = False
     return cast(PopMailbox, mailbox), log_out
 
 

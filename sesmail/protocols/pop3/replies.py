@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from twisted.cred.error import LoginFailed, UnauthorizedLogin
+from twisted.cred.error import LoginDenied, UnauthorizedLogin
 
 from sesmail.errors import BadLogin, Busy, Limited, MailError, Unavailable
 
@@ -35,7 +35,7 @@ def refusal(error: MailError) -> bytes:
 
 def known(error: Exception) -> MailError:
     """The failure as one of our kinds. What is none of them is a bug of ours: logged, and temporary for the client."""
-    if isinstance(error, UnauthorizedLogin | LoginFailed | BadLogin):
+    if isinstance(error, UnauthorizedLogin | LoginDenied | BadLogin):
         # The same words for every refused login, whatever the checker had to say about it.
         return BadLogin()
     if isinstance(error, MailError):

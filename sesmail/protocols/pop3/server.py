@@ -12,8 +12,10 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from twisted.cred.portal import Portal
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.protocol import connectionDone
 from twisted.mail import pop3
+from twisted.python.failure import Failure
 
 from sesmail.errors import Malformed, Refused
 from sesmail.protocols.limits import Connections
@@ -92,7 +94,10 @@ class POP3Session(LineServer, pop3.POP3):
         """Who logs in or has logged in, as the client spells it."""
         self.strikes = 0
         self.mbox: PopMailbox | None = None
+        self.asking = False
+        """True while the portal has the login."""
         self._login_until = listener.clock.seconds() + policy.login_timeout
+        self._login_timer: IDelayedCall | None = None
         self._log_out: Callable[[], object] = _nothing
         self._draining = False
 
@@ -108,7 +113,13 @@ class POP3Session(LineServer, pop3.POP3):
         if hasattr(self.transport, "setTcpNoDelay"):
             # With Nagle's algorithm each message waits for a delayed ACK of the one before, 40 ms.
             self.transport.setTcpNoDelay(True)
+        self._login_timer = self.clock.callLater(self.policy.login_timeout, self._login_timed_out)
         self.begin(self._live())
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The end."""
+        self._stop_login_timer()
+        super().connectionLost(reason)
 
     @property
     def mailbox(self) -> PopMailbox:
@@ -126,6 +137,7 @@ class POP3Session(LineServer, pop3.POP3):
         self.mbox = mailbox
         self._log_out = log_out
         self.state = State.TRANSACTION
+        self._stop_login_timer()
 
     async def leave(self) -> None:
         """End the session's hold on the maildrop; the second time there is nothing left to do. Never raises."""
@@ -179,6 +191,15 @@ class POP3Session(LineServer, pop3.POP3):
             raise
         except Exception as error:
             await self.push(refusal(known(error)))
+
+    def _login_timed_out(self) -> None:
+        # A login that the portal has is not the client's to hurry; if it is refused, no time is left for another.
+        if not self.asking:
+            self.abort()
+
+    def _stop_login_timer(self) -> None:
+        if self._login_timer is not None and self._login_timer.active():
+            self._login_timer.cancel()
 
     def _forget(self, _: object) -> None:
         self.listener.connections.leave(self.peer)
