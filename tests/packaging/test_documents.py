@@ -10,7 +10,10 @@ import pytest
 
 from sesmail.auth.hashes import verify
 from sesmail.auth.records import parse
+from sesmail.cli.demo import text
+from sesmail.cli.main import parser
 from sesmail.config.load import load
+from sesmail.service.demo import Demo
 from tests.packaging.tree import ROOT
 from tests.servers.certificates import Authority
 
@@ -28,6 +31,13 @@ def test_the_first_two_commands_are_demo_and_test() -> None:
     commands = re.findall(r"^    (\S.*)$", _README, re.MULTILINE)
     assert [line for line in commands if line.startswith("make ")] == ["make demo", "make test"]
     assert commands[0] == "make demo"
+
+
+def test_the_demo_prints_the_line_shown() -> None:
+    arguments = parser().parse_args(["demo"])
+    demo = Demo(ROOT / arguments.directory, arguments.port, arguments.tls_port)
+    shown = literal("curl ").strip()
+    assert shown in text(demo).replace(f"{ROOT}/", "")
 
 
 def test_the_configuration_shown_is_a_good_one(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Without service-identity, or with its 18.1 and no six beside it, Twisted quietly
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -48,9 +49,9 @@ class Visitor(Protocol):
 
 class HostNames(TestCase):
     def setUp(self) -> None:
-        directory = Path(self.mktemp())
-        directory.mkdir(parents=True)
-        self.authority = Authority(directory)
+        directory = TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.authority = Authority(Path(directory.name))
 
     async def visit(self, host: str, *names: str, common: str = "") -> tuple[bytes, BaseException | None]:
         """What is heard under the name `host` from a server whose certificate has `names`, and how it ended."""

@@ -63,6 +63,10 @@ class Gateway:
         if self.ended is not None:
             raise ChildProcessError(f"exit status {self.ended}\n{self.log()}")
 
+    def wait_until_it_ends(self, seconds: float = 30) -> int:
+        """Its exit status. Raises TimeoutExpired."""
+        return self._process.wait(seconds)
+
     def wait_for_log(self, pattern: str, seconds: float = 10) -> re.Match[str]:
         """Until a line that matches was logged; returns the first match."""
         wait_until(lambda: bool(re.search(pattern, self.log())), seconds=seconds, what=self.log)
@@ -89,7 +93,15 @@ class Gateway:
 
 @contextmanager
 def running(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -> Iterator[Gateway]:
-    """A gateway with this configuration, listening; killed at the end unless it was stopped before.
+    """A gateway with this configuration, listening. Otherwise as `started`."""
+    with started(config, environment=environment) as gateway:
+        gateway.wait_until_it_listens()
+        yield gateway
+
+
+@contextmanager
+def started(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -> Iterator[Gateway]:
+    """A gateway that has just been started; killed at the end unless it has ended before.
 
     `environment` is added to ours. Without a `service.state_dir` it gets one that goes away with it.
     """
@@ -98,7 +110,6 @@ def running(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -
         service = {"state_dir": str(directory / "state"), **config.get("service", {})}
         gateway = Gateway(directory, {**config, "service": service}, environment)
         try:
-            gateway.wait_until_it_listens()
             yield gateway
         finally:
             if gateway.ended is None:
