@@ -120,10 +120,15 @@ class Mailboxes:
     nested: bool = option(SWITCH, "false", "Whether keys in sub-folders of a mailbox are mail too.")
     mixed_case: bool = option(SWITCH, "true", "Whether folders of older programs in another case (Tom/) are read as well.")
     lock: str = option(
-        choice("process", "none"), "process", "process allows one POP3 session per mailbox; none lets sessions share it."
+        choice("process", "bucket", "none"),
+        "process",
+        "process allows one POP3 session per mailbox; bucket one among all gateways; none lets sessions share it.",
     )
     lock_idle: float = option(
         duration(0, 86400), "30", "After this long without a command a session that deleted nothing lets another in."
+    )
+    lock_lease: float = option(
+        duration(3, 3600), "60", "How long a mailbox stays locked by a gateway that has died, where lock is bucket."
     )
     places: tuple[PlaceFor, ...] = option(ListOf(Entry(PlaceFor, "place")), (), "Mail that lies in other places.")
 

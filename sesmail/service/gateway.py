@@ -21,7 +21,7 @@ from sesmail.errors import MailError
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.pop3.factory import POP3Factory
 from sesmail.protocols.pop3.policy import Policy
-from sesmail.service import logins, logs, maildrops
+from sesmail.service import locks, logins, logs, maildrops
 from sesmail.service.certificates import CertificateStore
 from sesmail.service.hangup import Hangup
 from sesmail.service.keypair import BadCertificate, Pair
@@ -29,6 +29,7 @@ from sesmail.service.listeners import BadEndpoint, Listener
 from sesmail.service.openfiles import make_room
 from sesmail.service.selfsigned import self_signed
 from sesmail.service.workers import Workers
+from sesmail.storage.bucketlock import BucketLock
 from sesmail.storage.read.readers import Readers
 
 _log = logging.getLogger(__name__)
@@ -100,12 +101,16 @@ def _built(config: Config, reactor: Any) -> Gateway:
     reached = maildrops.clients(config)
     readers = maildrops.readers(config, reactor, read_workers, reached)
     places = maildrops.places(config)
-    opened = maildrops.maildrops(config, reactor, readers, login_workers, reached)
+    store_of = maildrops.blocking_stores(reached)
+    lock = locks.lock(config, reactor, login_workers, store_of)
+    opened = maildrops.maildrops(config, reactor, readers, login_workers, store_of, lock)
     load = maildrops.passwd_files(places, readers)
     portal = logins.portal(config, reactor, opened, places, load, login_workers)
     gateway = Gateway(readers, config.service.drain)
     for workers in (login_workers, read_workers):
         workers.setServiceParent(gateway)
+    if isinstance(lock, BucketLock):
+        locks.TryOut(lock, locks.to_try_out(config)).setServiceParent(gateway)
     store = _certificates(gateway, config, reactor)
     # Without anything to load a hangup must not end the process either.
     Hangup(reactor, store.reload if store else _nothing_to_load).setServiceParent(gateway)

@@ -19,12 +19,14 @@ from sesmail.interfaces import StorePlace
 from sesmail.service.workers import Workers
 from sesmail.storage.directory import DirectoryStore
 from sesmail.storage.keys import Override, Places
-from sesmail.storage.lock import Lock, NoLock, ProcessLock
+from sesmail.storage.lock import Lock
 from sesmail.storage.maildrop import Maildrops
 from sesmail.storage.read.ahead import Budget, Window
 from sesmail.storage.read.readers import Readers
 from sesmail.storage.s3 import S3Store
 from sesmail.storage.store import Loaded, Remove, Store, Unchanged
+
+StoreOf = Callable[[StorePlace], Store]
 
 PASSWD_OCTETS = 4 << 20
 _STORES = 256
@@ -87,14 +89,16 @@ def readers(config: Config, reactor: Any, workers: Workers, reached: Clients) ->
     )
 
 
-def maildrops(config: Config, reactor: IReactorTime, read: Readers, workers: Workers, reached: Clients) -> Maildrops:
+def maildrops(
+    config: Config, reactor: IReactorTime, read: Readers, workers: Workers, store_of: StoreOf, lock: Lock
+) -> Maildrops:
     """Opens the maildrops of all stores within one budget of memory; removes messages in the pool `workers`."""
     ahead, expire = config.read_ahead, config.pop3.expire_days
     budget = Budget(ahead.session_bytes, ahead.total_bytes, ahead.messages)
     return Maildrops(
         read.reader,
-        removals(workers, reached),
-        _lock(config),
+        removals(workers, store_of),
+        lock,
         window=partial(Window, budget),
         pause=lambda: deferLater(reactor, 0),
         now=reactor.seconds,
@@ -113,9 +117,13 @@ def passwd_files(where: Places, read: Readers) -> Callable[[str, str | None], Aw
     return load
 
 
-def removals(workers: Workers, reached: Clients) -> Callable[[StorePlace], Remove]:
+def blocking_stores(reached: Clients) -> StoreOf:
+    """Stores for blocking code, to be asked for in a worker: making the client of one takes a tenth of a second."""
+    return lru_cache(maxsize=_STORES)(partial(_store, reached))
+
+
+def removals(workers: Workers, store_of: StoreOf) -> Callable[[StorePlace], Remove]:
     """How messages are removed from a store: by blocking code, in the pool `workers`."""
-    store_of = lru_cache(maxsize=_STORES)(partial(_store, reached))
 
     def delete(place: StorePlace, keys: Sequence[str]) -> dict[str, str]:
         return store_of(place).delete(keys)
@@ -134,7 +142,3 @@ def _store(reached: Clients, place: StorePlace) -> Store:
     if parts.scheme == "file":
         return DirectoryStore(Path(unquote(parts.path)))
     return S3Store(reached.s3(place), parts.netloc, place.owner)
-
-
-def _lock(config: Config) -> Lock:
-    return NoLock() if config.mailboxes.lock == "none" else ProcessLock(config.mailboxes.lock_idle)

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from sesmail.errors import Malformed, NoSuchMessage, Refused
 from sesmail.storage.paths import PARTIAL, folder, is_absence, split, split_prefix, troubles
-from sesmail.storage.store import Loaded, Row, Unchanged, read_whole
+from sesmail.storage.store import Aged, Loaded, Row, Unchanged, read_whole
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +75,12 @@ class DirectoryStore:
             if etag == known:
                 return Unchanged()
             return Loaded(read_whole(file.read, limit), etag)
+
+    def load_aged(self, key: str, *, limit: int) -> Aged:
+        """See Store. The clock is the machine's, which also stamps what `put` writes."""
+        with self.open(key) as file, troubles():
+            status = os.fstat(file.fileno())
+            return Aged(read_whole(file.read, limit), etag_of(status), max(0.0, time.time() - status.st_mtime))
 
     def put(self, key: str, data: bytes, *, absent: bool = False, match: str | None = None) -> str:
         """See Store."""

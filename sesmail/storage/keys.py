@@ -130,6 +130,21 @@ def _ends_in_name(template: str) -> bool:
     return template.endswith("/") and "%u" in template[:-1].rpartition("/")[2].replace("%%", "")
 
 
+def lock_key(prefix: str) -> str:
+    """The object that holds the lease on the mailbox behind `prefix`."""
+    return _reserved(prefix, "lock")
+
+
+def probe_key(template: str) -> str:
+    """An object beside the mailboxes of a template, to try out what a store can do."""
+    return _reserved(template.partition("%")[0].rpartition("/")[0], "probe")
+
+
+def _reserved(prefix: str, name: str) -> str:
+    folder = prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
+    return f"{folder}{RESERVED.decode()}/{name}"
+
+
 def is_mail(name: bytes, size: bytes, nested: bool) -> bool:
     """Whether a listed key is a message; `name` is what stands behind the last ``/`` of the mailbox's prefix, `size` its decimal
     size.

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sesmail.errors import MailError, NoSuchMessage, Refused, Unavailable
-from sesmail.storage.store import Loaded, Row, Unchanged, read_whole
+from sesmail.storage.store import Aged, Denied, Loaded, Row, Unchanged, read_whole
 
 BATCH = 1000
 _CONFLICTS = 4
@@ -49,12 +50,21 @@ class S3Store:
         """See Store."""
         condition = {} if known is None else {"IfNoneMatch": f'"{known}"'}
         try:
-            with troubles():
-                answer = self._client.get_object(Key=key, **condition, **self._where)
-                with answer["Body"] as body:
-                    return Loaded(read_whole(body.read, limit), answer["ETag"].strip('"'))
+            answer, data = self._get(key, limit, **condition)
         except _NotModified:
             return Unchanged()
+        return Loaded(data, answer["ETag"].strip('"'))
+
+    def load_aged(self, key: str, *, limit: int) -> Aged:
+        """See Store. Raises Unavailable when the server does not say what time it is."""
+        answer, data = self._get(key, limit)
+        return Aged(data, answer["ETag"].strip('"'), _age(answer))
+
+    def _get(self, key: str, limit: int, **condition: str) -> tuple[Mapping[str, Any], bytes]:
+        with troubles():
+            answer = self._client.get_object(Key=key, **condition, **self._where)
+            with answer["Body"] as body:
+                return answer, read_whole(body.read, limit)
 
     def put(self, key: str, data: bytes, *, absent: bool = False, match: str | None = None) -> str:
         """See Store."""
@@ -112,7 +122,7 @@ class S3Store:
                 asked = True
             except NoSuchMessage:
                 asked = True
-            except _Denied as error:
+            except Denied as error:
                 # One object may be protected; the others must not wait for it.
                 remaining[key] = str(error.cause)
             except Unavailable as error:
@@ -135,6 +145,16 @@ def _row(item: Mapping[str, Any]) -> Row:
     return Row(item["Key"].encode(), modified.encode(), item["ETag"].strip('"').encode(), b"%d" % item["Size"])
 
 
+def _age(answer: Mapping[str, Any]) -> float:
+    # Two times of one answer: the server's clock alone, whatever ours says.
+    try:
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        modified: datetime = answer["LastModified"]
+        return max(0.0, (now - modified).total_seconds())
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable(cause=f"an answer without a good Date or Last-Modified: {error}") from None
+
+
 def _is_xml(key: str) -> bool:
     """Whether a DeleteObjects document can hold the key (XML 1.0 section 2.2; a CR would be read as LF)."""
     return not any(char < " " or "\x7f" <= char < "\xa0" or char in "\ufffe\uffff" for char in key)
@@ -146,10 +166,6 @@ class _NotModified(Unavailable):
 
 class _Conflict(Unavailable):
     """409: another conditional write is under way."""
-
-
-class _Denied(Unavailable):
-    """403."""
 
 
 class _NoBatches(Unavailable):
@@ -198,5 +214,5 @@ def failure(error: ClientError) -> MailError:
     if error.operation_name == "DeleteObjects" and (code in _NO_BATCHES or status in (405, 501)):
         return _NoBatches(cause=cause)
     if status == 403:
-        return _Denied(cause=cause)
+        return Denied(cause=cause)
     return Unavailable(cause=cause)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from sesmail.errors import TooLarge
+from sesmail.errors import TooLarge, Unavailable
 from sesmail.interfaces import Body
 
 
@@ -39,8 +39,19 @@ class Loaded:
 
 
 @dataclass(frozen=True)
+class Aged(Loaded):
+    """A small object, and how many seconds ago it was written by the store's own clock, give or take one."""
+
+    age: float
+
+
+@dataclass(frozen=True)
 class Unchanged:
     """The object still has the ETag that the caller knows."""
+
+
+class Denied(Unavailable):
+    """The store answers, but this is forbidden to us."""
 
 
 def read_whole(read: Callable[[int], bytes], limit: int) -> bytes:
@@ -54,7 +65,7 @@ def read_whole(read: Callable[[int], bytes], limit: int) -> bytes:
 
 
 class Store(Protocol):
-    """Blocking access. Every method raises Unavailable when the store could not be asked or refused us.
+    """Blocking access. Every method raises Unavailable when the store could not be asked or refused us (Denied, where S3 says so).
 
     Keys are text without a leading ``/``. A key that the store cannot spell (a directory: ``..``, an empty part) is
     refused with Malformed, never mapped to another one.
@@ -69,6 +80,9 @@ class Store(Protocol):
 
     def load(self, key: str, *, limit: int, known: str | None = None) -> Loaded | Unchanged:
         """A small object. Raises NoSuchMessage when absent, TooLarge above `limit` octets. `known`: an ETag we have already."""
+
+    def load_aged(self, key: str, *, limit: int) -> Aged:
+        """As `load`, with the object's age from the same answer."""
 
     def put(self, key: str, data: bytes, *, absent: bool = False, match: str | None = None) -> str:
         """Write an object and return its ETag; durable on return. `absent`: only if there is none; `match`: only over this ETag.
