@@ -23,109 +23,13 @@ import ast
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
-from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
-from zope.interface import implementer
 
 from sesmail import errors
-from sesmail.protocols.limits import Connections
-from sesmail.protocols.pop3.factory import POP3Factory
 from sesmail.protocols.pop3.policy import Policy
-from sesmail.protocols.pop3.server import POP3Session
 from tests.protocols.memory import MemoryPost
+from tests.protocols.spoken import Spoken
 
-_LOGIN = b"USER joe@example.com\r\nPASS secret\r\n"
 _REPEAT = re.compile(r"\{(.)\*(\d+)\}")
-
-
-class MemoryTransport(StringTransport):
-    """Remembers what became of it."""
-
-    producer: Any
-
-    def __init__(self, peer: str = "127.0.0.1") -> None:
-        super().__init__(peerAddress=IPv4Address("TCP", peer, 50000))
-        self.aborted = False
-        self.tls: object = None
-        self.writes: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self.writes.append(data)
-        super().write(data)
-
-    def writeSequence(self, data: Any) -> None:
-        self.write(b"".join(data))
-
-    def abortConnection(self) -> None:
-        self.aborted = True
-
-    def startTLS(self, tls: object) -> None:
-        self.tls = tls
-
-    @property
-    def closed(self) -> bool:
-        return self.aborted or bool(self.disconnecting)
-
-
-@implementer(IOpenSSLServerConnectionCreator)
-class NoTLS:
-    """Stands for a certificate; in memory nobody shakes hands."""
-
-    def serverConnectionForTLS(self, tlsProtocol: object) -> Any:
-        raise NotImplementedError
-
-
-class Spoken:
-    """One session in memory, with a clock that is turned by hand."""
-
-    def __init__(
-        self,
-        post: MemoryPost,
-        policy: Policy | None = None,
-        *,
-        peer: str = "127.0.0.1",
-        stls: bool = False,
-        implicit: bool = False,
-    ) -> None:
-        self.post = post
-        self.clock = Clock()
-        self.factory = POP3Factory(
-            post.portal,
-            policy or Policy(strike_delay=0),
-            Connections(100, 100),
-            tls=NoTLS() if stls else None,
-            implicit=implicit,
-            clock=self.clock,
-        )
-        self.transport = MemoryTransport(peer)
-        self.session: POP3Session = self.factory.buildProtocol(None)
-        self.session.makeConnection(self.transport)
-
-    def say(self, octets: bytes) -> bytes:
-        """Send octets in one read; returns what was answered by then."""
-        self.transport.clear()
-        self.session.dataReceived(octets)
-        self.settle()
-        return bytes(self.transport.value())
-
-    def settle(self) -> None:
-        """Let everybody have his turn, without time passing."""
-        for _ in range(50):
-            self.clock.advance(0)
-
-    def log_in(self) -> None:
-        assert self.say(_LOGIN).count(b"+OK") == 2
-
-    def lose(self) -> None:
-        """The connection breaks, in the order in which Twisted tells."""
-        producer = self.transport.producer
-        if producer is not None:
-            producer.stopProducing()
-        self.session.connectionLost()
 
 
 @dataclass

@@ -21,10 +21,8 @@ from twisted.mail import pop3
 from zope.interface import Interface, implementer
 
 from sesmail.errors import Unavailable
-from tests.protocols.dialogs import MemoryTransport, Spoken
 from tests.protocols.memory import MemoryPost
-
-LOGIN = b"USER joe@example.com\r\nPASS secret\r\n"
+from tests.protocols.spoken import LOGIN, MemoryTransport, Spoken
 
 
 class Ours:
