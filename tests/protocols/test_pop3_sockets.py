@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import time
-from contextlib import suppress
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
@@ -111,7 +111,7 @@ class Peers(Sockets):
 
             def try_(port: int = port) -> bytes:
                 # The reset may be there before connect() has returned.
-                with suppress(ConnectionResetError), connected(port, greeting=False) as client:
+                with contextlib.suppress(ConnectionResetError), connected(port, greeting=False) as client:
                     return everything(client)
                 return b""
 
