@@ -14,6 +14,7 @@ from typing import Any
 
 from sesmail.errors import MailError, NoSuchMessage, Refused, TooLarge
 from sesmail.storage.store import Loaded, Row, Store, Unchanged
+from tests.servers.ports import wait_until
 
 ODD = (
     "odd/a b",
@@ -185,6 +186,20 @@ class StoreContract(ReadingContract):
         self.store.put("lock", b"1", absent=True)
         self.store.put("lock", b"2")
         self.assertEqual(_data(self.store.load("lock", limit=10)), b"2")
+
+    async def test_an_object_is_as_old_as_its_last_write(self) -> None:
+        etag = self.store.put("lock", b"1")
+        young = self.store.load_aged("lock", limit=10)
+        self.assertEqual((young.data, young.etag), (b"1", etag))
+        self.assertIn(int(young.age), range(2))
+        wait_until(lambda: self.store.load_aged("lock", limit=10).age >= 2, seconds=30, what=lambda: "it never grows older")
+        self.store.put("lock", b"2")
+        self.assertIn(int(self.store.load_aged("lock", limit=10).age), range(2))
+
+    async def test_the_age_of_what_is_absent_or_too_large_is_not_to_be_had(self) -> None:
+        self.store.put("lock", b"12345")
+        self.assertRaises(NoSuchMessage, self.store.load_aged, "none", limit=10)
+        self.assertRaises(TooLarge, self.store.load_aged, "lock", limit=4)
 
     async def test_removing_what_is_absent_is_success(self) -> None:
         self.given(["box/one", "box/two"])
