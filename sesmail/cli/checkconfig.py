@@ -55,6 +55,10 @@ def _logins(config: Config) -> Iterator[str]:
     said = {
         "static": f"logins: {count} user{'' if count == 1 else 's'} of this configuration",
         "passwd": f"logins: password files {config.mailboxes.passwd}",
+        "passwd-file": f"logins: password file {config.auth.passwd_file}",
+        "jwt": "logins: signed tokens",
+        "http": f"logins: {(config.auth.http_url or '').partition('?')[0]}",
+        "dovecot": f"logins: Dovecot at {config.auth.dovecot}",
     }
     for name in config.auth.checkers:
         yield said.get(name, f"logins: {name}")

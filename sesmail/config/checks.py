@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from sesmail.config.locations import is_loopback
 from sesmail.config.read import Reading
 from sesmail.config.secrets import readable_by_others
 from sesmail.config.stores import WHO, url_of
-from sesmail.config.table import Config, PlaceFor, Storage
+from sesmail.config.table import Auth, Config, PlaceFor, Storage
 
+# What each checker cannot do without.
+_NEEDS = {"passwd-file": "passwd_file", "jwt": "jwt_secret", "http": "http_url", "dovecot": "dovecot"}
 _ONLY_S3 = ("region", "endpoint", "expected_bucket_owner", *WHO)
 
 
@@ -91,6 +95,23 @@ def _auth(config: Config, reading: Reading) -> None:
             reading.refuse(f"auth.checkers[{number}]", f"{name} is there already")
     if config.auth.users and "static" not in checkers:
         reading.warnings.append("auth.users are never asked about, as static is not one of auth.checkers")
+    for name, option in _NEEDS.items():
+        value = getattr(config.auth, option)
+        if name in checkers and value is None:
+            reading.refuse("auth.checkers", f"{name} needs auth.{option}")
+        elif name not in checkers and value is not None:
+            reading.warnings.append(f"auth.{option} is never used, as {name} is not one of auth.checkers")
+    _http(config.auth, reading)
+    if config.auth.throttle_longest < config.auth.throttle_wait:
+        reading.refuse("auth.throttle_longest", "is less than auth.throttle_wait")
+
+
+def _http(auth: Auth, reading: Reading) -> None:
+    if auth.http_url is None:
+        return
+    parts = urlsplit(auth.http_url)
+    if parts.scheme == "http" and not auth.http_insecure and not is_loopback(parts.hostname or ""):
+        reading.refuse("auth.http_url", "must be https://, or passwords would cross the network unprotected")
 
 
 def _users(config: Config, reading: Reading) -> None:

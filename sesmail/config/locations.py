@@ -102,6 +102,60 @@ def _passwd(text: str) -> str:
 PASSWD_KEY = Text("key", _passwd)
 
 
+def _path_or_key(text: str) -> str:
+    if text.startswith("/"):
+        return text
+    if text.startswith("file:"):
+        raise BadValue("must be a path that begins with a slash, or a key in the store")
+    if text.endswith("/"):
+        raise BadValue("must be the key of a file")
+    return _key(text)
+
+
+PATH_OR_KEY = Text("path or key", _path_or_key)
+
+
+def _auth_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not re.fullmatch(r"[!-~]+", text, re.ASCII) or "#" in text:
+        raise BadValue("must be a URL that begins with https:// (or http://)")
+    if "@" in parts.netloc:
+        raise BadValue("must not have a user or a password in it")
+    return text
+
+
+AUTH_URL = Text("URL", _auth_url)
+
+
+def is_loopback(host: str) -> bool:
+    """True for this machine: ``localhost`` and the loopback addresses, an IPv6 one without its brackets."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _socket(text: str) -> str:
+    kind, _, rest = text.partition(":")
+    if kind == "unix":
+        if not re.fullmatch(r"/[^:\\]{1,100}", rest):
+            raise BadValue("unix: must be followed by an absolute path without a colon")
+        return text
+    host, _, port = rest.rpartition(":")
+    if kind != "tcp" or not re.fullmatch(r"[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]+\]", host, re.ASCII):
+        raise BadValue("must be unix:/PATH or tcp:HOST:PORT")
+    if not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 0 < int(port) < 65536:
+        raise BadValue("port must be a number from 1 to 65535")
+    return text
+
+
+SOCKET = Text("socket", _socket)
+
+
 def user(text: str) -> str:
     """A login name that cannot be taken for a path: no slash, no ``..``, no ``.`` or ``+`` at the start. Raises BadValue."""
     local, at, host = text.partition("@")

@@ -29,12 +29,15 @@ from sesmail.config.kinds import (
     whole,
 )
 from sesmail.config.locations import (
+    AUTH_URL,
     ENDPOINT_URL,
     FOR,
     LISTEN,
     NETWORK,
     PASSWD_KEY,
+    PATH_OR_KEY,
     PREFIX,
+    SOCKET,
     STORE_URL,
     STORE_URL_OR_EMPTY,
     TEMPLATE,
@@ -160,10 +163,31 @@ class Auth:
     checkers: tuple[str, ...] = option(
         ListOf(matching("checker", "the name of a checker", r"[a-z][a-z0-9_-]{0,40}")),
         ("static", "passwd"),
-        "Who is asked about a login, in this order: static is auth.users, passwd the password files in the bucket.",
+        "Who is asked about a login, in this order: static, passwd, passwd-file, jwt, http or dovecot.",
     )
     users: tuple[User, ...] = option(ListOf(Entry(User, "user")), (), "Accounts of the checker static.")
     passwd_cache: float = option(duration(0, 86400), "30", "How long a password file is believed before it is looked at again.")
+    passwd_file: str | None = option(
+        optional(PATH_OR_KEY), None, "Password file of the checker passwd-file: a path of this machine, or a key in the store."
+    )
+    upgrade: bool = option(
+        SWITCH, "false", "Whether old hashes in password files are replaced by better ones when their users log in."
+    )
+    jwt_secret: str | None = option(optional(SECRET), None, "Secret with which the tokens of the checker jwt are signed.")
+    jwt_max_age: float | None = option(
+        optional(duration(1)), None, "Longest time since a token was issued (iat); null takes tokens of any age."
+    )
+    http_url: str | None = option(optional(AUTH_URL), None, "URL that the checker http asks about each login.")
+    http_insecure: bool = option(SWITCH, "false", "Whether http_url may be a plain http:// URL of another host.")
+    dovecot: str | None = option(
+        optional(SOCKET), None, "Socket of the Dovecot that the checker dovecot asks: unix:/PATH or tcp:HOST:PORT."
+    )
+    throttle_account: int = option(whole(1), "5", "Refused logins of one account after which it has to wait for the next one.")
+    throttle_address: int = option(whole(1), "30", "The same for one address (IPv6: for one /64 network).")
+    throttle_wait: float = option(
+        duration(0, 3600), "2", "The first such wait; it doubles with each further refused login, and 0 is none at all."
+    )
+    throttle_longest: float = option(duration(0, 86400), "5m", "The longest such wait.")
 
 
 @dataclass(frozen=True, kw_only=True)
