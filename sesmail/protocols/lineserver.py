@@ -168,6 +168,12 @@ class LineServer(Protocol):
             self._die()
             self._outlet.close()
 
+    def part(self) -> None:
+        """Drop a connection that was hung up and whose peer has everything, but says no goodbye."""
+        moved = self._outlet.moved()
+        if self.gone and moved is not None and not moved.outstanding:
+            self.abort()
+
     @property
     def idle(self) -> bool:
         """True while the session waits for the client and nothing that it could obey is there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
@@ -15,14 +16,16 @@ _LEVELS = (
 )
 
 
+_logger = cache(Logger)
+
+
 class TwistedHandler(logging.Handler):
     """Hands each record to the Twisted logger of the same name, with its traceback where it has one."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        log = Logger(record.name)
         level = next((ours for number, ours in _LEVELS if record.levelno >= number), LogLevel.debug)
         # A field, not the format itself: what is logged may hold braces.
-        log.emit(level, "{text}", text=record.getMessage(), **self._failure(record))
+        _logger(record.name).emit(level, "{text}", text=record.getMessage(), **self._failure(record))
 
     def _failure(self, record: logging.LogRecord) -> dict[str, Failure]:
         if not record.exc_info or record.exc_info[1] is None:

@@ -272,6 +272,19 @@ def test_a_stop_does_not_wait_for_idle_sessions(tmp_path: Path) -> None:
         idle.close()
 
 
+def test_a_stop_does_not_wait_for_a_client_under_tls_that_says_no_goodbye(tmp_path: Path) -> None:
+    with serving(tmp_path, service={"drain": 30, "state_dir": str(tmp_path / "state")}) as served:
+        context = trusting(served.authority.certificate)
+        with (
+            socket.create_connection(("127.0.0.1", served.tls), 10) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as tls,
+        ):
+            assert tls.recv(100).startswith(b"+OK")
+            began = time.monotonic()
+            assert served.gateway.stop() == -signal.SIGTERM
+            assert time.monotonic() - began < 10
+
+
 def _until_refused(port: int) -> None:
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:

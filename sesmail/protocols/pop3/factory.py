@@ -6,11 +6,15 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.protocol import ServerFactory
+from twisted.internet.task import LoopingCall
 
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.pop3.policy import Policy
 from sesmail.protocols.pop3.server import Listener, POP3Session
 from sesmail.protocols.pop3.verbs import VERBS
+
+# A client under TLS may keep its connection after our goodbye; it gets that long for its own.
+PARTING = 1.0
 
 
 class POP3Factory(ServerFactory):
@@ -65,6 +69,14 @@ class POP3Factory(ServerFactory):
                 timer.reset(0)
 
         DeferredList([session.over for session in self.sessions]).addCallback(all_over)
+        parting = LoopingCall(self._part)
+        parting.clock = self._clock
+        parting.start(PARTING, now=False)
         await done
+        parting.stop()
         for session in tuple(self.sessions):
             session.abort()
+
+    def _part(self) -> None:
+        for session in tuple(self.sessions):
+            session.part()
