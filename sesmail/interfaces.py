@@ -20,11 +20,15 @@ class Keys:
     session_token: str | None = field(default=None, repr=False)
 
 
+NO_STORE = "none"
+"""Stands for a store's url where there is none: mailboxes in it are empty by definition."""
+
+
 @dataclass(frozen=True)
 class StorePlace:
     """Which store, and as whom: everything that must be equal for two mailboxes to share a client.
 
-    `url` is ``s3://bucket`` or ``file:///directory``. Without `keys` the usual AWS chain is asked (environment, profile,
+    `url` is ``s3://bucket``, ``file:///directory``, or NO_STORE. Without `keys` the usual AWS chain is asked (environment, profile,
     container, instance role); `role` is then assumed with what was found.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +11,7 @@ from sesmail.config.read import Reading
 from sesmail.config.secrets import readable_by_others
 from sesmail.config.stores import WHO, url_of
 from sesmail.config.table import Auth, Config, PlaceFor, Storage
+from sesmail.interfaces import NO_STORE
 
 # What each checker cannot do without.
 _NEEDS = {"passwd-file": "passwd_file", "jwt": "jwt_secret", "http": "http_url", "dovecot": "dovecot"}
@@ -26,14 +27,17 @@ def check(config: Config, reading: Reading) -> None:
 
 def _storage(config: Config, reading: Reading) -> None:
     storage = config.storage
-    if not storage.url.startswith("s3://"):
+    if storage.url == NO_STORE:
+        # Logins that bring their own bucket may still be told of a server that is not AWS.
+        _no_s3_options(storage, "storage", "storage.url is none", reading, ("expected_bucket_owner", *WHO))
+    elif not storage.url.startswith("s3://"):
         why = "storage.url is not set" if not storage.url else "storage.url is a directory"
         _no_s3_options(storage, "storage", why, reading)
     _credentials(storage, "storage", reading)
 
 
-def _no_s3_options(place: Storage | PlaceFor, path: str, why: str, reading: Reading) -> None:
-    for name in _ONLY_S3:
+def _no_s3_options(place: Storage | PlaceFor, path: str, why: str, reading: Reading, names: Sequence[str] = _ONLY_S3) -> None:
+    for name in names:
         if getattr(place, name) is not None:
             reading.refuse(f"{path}.{name}", f"is for s3:// only, and {why}")
 
@@ -104,6 +108,15 @@ def _auth(config: Config, reading: Reading) -> None:
     _http(config.auth, reading)
     if config.auth.throttle_longest < config.auth.throttle_wait:
         reading.refuse("auth.throttle_longest", "is less than auth.throttle_wait")
+
+
+def _logins_without_store(config: Config, reading: Reading) -> None:
+    if config.storage.url != NO_STORE:
+        return
+    in_store = config.auth.passwd_file is not None and not config.auth.passwd_file.startswith("/")
+    for name in (*["passwd"], *["passwd-file"] * in_store):
+        if name in config.auth.checkers:
+            reading.refuse("auth.checkers", f"{name} reads its file from the store, and storage.url is none")
 
 
 def _http(auth: Auth, reading: Reading) -> None:
@@ -194,6 +207,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config, Reading], None]], ...] =
     (("read_ahead",), _read_ahead),
     (("auth",), _auth),
     (("auth", "mailboxes"), _users),
+    (("auth", "storage"), _logins_without_store),
     (("pop3",), _listeners),
     (("tls",), _certificates),
     (("pop3", "tls", "storage"), _tls),

@@ -11,26 +11,52 @@ from typing import Any
 from urllib.parse import quote
 
 from sesmail.config.checks import check
+from sesmail.config.files import first_of, read_text
+from sesmail.config.foreign import ses_pop3
+from sesmail.config.foreign.memory import in_memory
 from sesmail.config.kinds import Text
 from sesmail.config.option import options
-from sesmail.config.problems import ConfigError, Problem, Where, nearest
+from sesmail.config.problems import ConfigError, Where, nearest
 from sesmail.config.read import Bad, Reading
 from sesmail.config.secrets import readable_by_others
 from sesmail.config.table import Config, sections
 from sesmail.config.tree import Mapping, Node, Scalar, parse
 
-_LONGEST = 4 << 20
 _PREFIX = "SESMAIL__"
 
 
 def load(path: str | None = None, environ: Environ[str, str] = os.environ) -> Config:
     """The configuration of `path`, or of the first file of the search order, with ``SESMAIL__SECTION__KEY`` over it.
 
-    Without any file and any variable this is the embedded default. Secrets are resolved, `storage.url` and
+    Without any file, POP3_* variables as aws-ses-pop3-server had them mean what they meant there; without those and any other
+    variable this is the embedded default. Secrets are resolved, `storage.url` and
     `service.state_dir` are always set. Raises ConfigError with every problem that was found; nothing is created or changed.
     """
-    source = path if path is not None else _found(environ)
-    tree = Scalar(None, Where("configuration")) if source is None else parse(_text(source), source)
+    source = path if path is not None else first_of(search_order(environ))
+    if source is not None:
+        return _loaded(parse(read_text(source), source), source, environ)
+    if ses_pop3.is_meant(environ):
+        return _taken_over(environ)
+    return _loaded(Scalar(None, Where("configuration")), None, environ)
+
+
+def from_text(text: str, source: str, environ: Environ[str, str]) -> Config:
+    """The same for a text that lies in no file; `source` is what it is called."""
+    return _loaded(parse(text, source, lines=False), source, environ)
+
+
+def _taken_over(environ: Environ[str, str]) -> Config:
+    settings = ses_pop3.read(environ)
+    draft = ses_pop3.draft(settings, in_memory)
+    try:
+        config = from_text(draft.text([]), f"configuration of {ses_pop3.SYSTEM}", environ)
+    except ConfigError as error:
+        raise ConfigError(draft.explained(error)) from None
+    said = f"no sesmail.yaml; the gateway does what {ses_pop3.SYSTEM} did, by {settings.origin}"
+    return replace(config, warnings=(said, *draft.warnings, *config.warnings))
+
+
+def _loaded(tree: Node, source: str | None, environ: Environ[str, str]) -> Config:
     reading = Reading(environ)
     config = _read(tree, _overrides(reading), reading)
     if reading.problems:
@@ -45,26 +71,6 @@ def search_order(environ: Environ[str, str]) -> list[str]:
     home = environ.get("HOME")
     own = [f"{home}/.config/sesmail/sesmail.yaml"] if home else []
     return ["/etc/sesmail/sesmail.yaml", *own, "./sesmail.yaml"]
-
-
-def _found(environ: Environ[str, str]) -> str | None:
-    return next((name for name in search_order(environ) if os.path.lexists(name)), None)
-
-
-def _text(source: str) -> str:
-    try:
-        with open(source, "rb") as file:
-            octets = file.read(_LONGEST + 1)
-        text = octets.decode("utf-8-sig")
-    except UnicodeDecodeError as exc:
-        raise ConfigError([Problem(Where(source, exc.object.count(b"\n", 0, exc.start) + 1), "", "not UTF-8 text")]) from None
-    except (OSError, ValueError) as exc:
-        raise ConfigError(
-            [Problem(Where(source), "", f"cannot be read: {getattr(exc, 'strerror', None) or 'not a path'}")]
-        ) from None
-    if len(octets) > _LONGEST:
-        raise ConfigError([Problem(Where(source), "", "too long for a configuration")])
-    return text
 
 
 def _read(tree: Node, overrides: dict[str, list[tuple[Scalar, Node]]], reading: Reading) -> Config:

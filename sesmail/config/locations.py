@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sesmail.config.kinds import Text, domain
 from sesmail.config.problems import BadValue, nearest
+from sesmail.interfaces import NO_STORE
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]", re.ASCII)
 _LOCAL = re.compile(r"[^ /@.+\\][^ /@\\]*")
@@ -41,7 +42,9 @@ def store_url(text: str) -> str:
 
 
 STORE_URL = Text("s3://BUCKET | file:///DIRECTORY", store_url)
-STORE_URL_OR_EMPTY = Text("s3://BUCKET | file:///DIRECTORY", lambda text: store_url(text) if text else text)
+STORE_URL_OR_NONE = Text(
+    "s3://BUCKET | file:///DIRECTORY | none", lambda text: text if text in ("", NO_STORE) else store_url(text)
+)
 
 
 def _endpoint_url(text: str) -> str:
@@ -69,7 +72,7 @@ def _key(text: str) -> str:
     return text
 
 
-PREFIX = Text("key prefix", _key)
+PREFIX = Text("key prefix", lambda text: _key(text) if text else text)
 
 
 def _fields(text: str, allowed: str) -> set[str]:

@@ -32,8 +32,8 @@ def store_of(place: PlaceFor, config: Config) -> StorePlace:
 
 def prefix_of(place: PlaceFor, config: Config) -> str:
     """The literal prefix or the template that applies to this entry."""
-    given = [one.prefix or one.template for one in layers(place, config) if isinstance(one, PlaceFor)]
-    return next((one for one in given if one), config.mailboxes.template)
+    given = [one.template if one.prefix is None else one.prefix for one in layers(place, config) if isinstance(one, PlaceFor)]
+    return next((one for one in given if one is not None), config.mailboxes.template)
 
 
 def layers(place: PlaceFor, config: Config) -> list[Layer]:

@@ -39,7 +39,7 @@ from sesmail.config.locations import (
     PREFIX,
     SOCKET,
     STORE_URL,
-    STORE_URL_OR_EMPTY,
+    STORE_URL_OR_NONE,
     TEMPLATE,
     USER,
 )
@@ -58,9 +58,9 @@ class Storage:
     """Where mail lies: a bucket, or a directory with the same keys."""
 
     url: str = option(
-        STORE_URL_OR_EMPTY,
+        STORE_URL_OR_NONE,
         "",
-        's3://BUCKET or file:///DIRECTORY; "" is the embedded default, the folder mail in service.state_dir.',
+        's3://BUCKET or file:///DIRECTORY; none is no store; "" is the embedded default, the folder mail in service.state_dir.',
     )
     region: str | None = option(optional(_REGION), None, "AWS region of the bucket; null asks the AWS settings of the machine.")
     endpoint: str | None = option(
@@ -94,7 +94,9 @@ class PlaceFor:
     """
 
     for_: str = required(FOR, "The domain (example.com) or the account (tom@example.com) it is about.")
-    prefix: str | None = option(optional(PREFIX), None, "Literal key prefix of the mailbox, used as it is.")
+    prefix: str | None = option(
+        optional(PREFIX), None, 'Literal key prefix of the mailbox, used as it is; "" is the whole store.'
+    )
     template: str | None = option(optional(TEMPLATE), None, "Template as in mailboxes.template; not together with prefix.")
     nested: bool | None = option(optional(SWITCH), None, "As mailboxes.nested, for these mailboxes.")
     url: str | None = option(optional(STORE_URL), None, "As storage.url.")
@@ -152,7 +154,9 @@ class User:
     name: str = required(USER, "Login name, with or without a domain.")
     password: str = required(SECRET, "Password.")
     address: str | None = option(optional(USER), None, "Mail address of the account; null takes the name if it has a domain.")
-    prefix: str | None = option(optional(PREFIX), None, "Literal key prefix of the mailbox; null goes by mailboxes.template.")
+    prefix: str | None = option(
+        optional(PREFIX), None, 'Literal key prefix of the mailbox, "" being the whole store; null goes by mailboxes.template.'
+    )
     nested: bool | None = option(optional(SWITCH), None, "As mailboxes.nested, for this mailbox.")
 
 

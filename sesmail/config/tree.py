@@ -18,10 +18,11 @@ _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "
 
 @dataclass(frozen=True)
 class Scalar:
-    """Text as written; None where nothing (or ``null``, unquoted) was written."""
+    """Text as written; None where nothing (or ``null``, unquoted) was written. `plain`: written without quotes."""
 
     text: str | None
     where: Where
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class _Grower:
         return grown
 
     def _new(self, node: yaml.Node, where: Where) -> Node:
-        from yaml.nodes import MappingNode, SequenceNode
+        from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
         if isinstance(node, SequenceNode):
             return Items(tuple(map(self.grow, node.value)), where)
@@ -94,7 +95,11 @@ class _Grower:
             return Mapping(tuple((self._key(key), self.grow(value)) for key, value in node.value), where)
         if node.tag not in _PLAIN_TAGS:
             raise _refusal(where, "a tag (!...), which is not used here; a value that begins with ! must be quoted")
-        return Scalar(None if node.tag == "tag:yaml.org,2002:null" else node.value, where)
+        return Scalar(
+            None if node.tag == "tag:yaml.org,2002:null" else node.value,
+            where,
+            plain=isinstance(node, ScalarNode) and node.style is None,
+        )
 
     def _key(self, node: yaml.Node) -> Scalar:
         key = self.grow(node)

@@ -8,7 +8,7 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 from sesmail.errors import NoSuchMessage
-from sesmail.interfaces import Body, Client, Maildrop, Place, StorePlace
+from sesmail.interfaces import NO_STORE, Body, Client, Maildrop, Place, StorePlace
 from sesmail.storage.folders import Namesakes
 from sesmail.storage.learned import Learned
 from sesmail.storage.listing import SLICE, Pause
@@ -157,9 +157,9 @@ class Maildrops:
         self._mailboxes: WeakValueDictionary[tuple[StorePlace, str, bool], Mailbox] = WeakValueDictionary()
 
     async def open(self, place: Place | None, client: Client) -> Maildrop:
-        """Lock, list, freeze; None opens an empty one. Whoever gets a maildrop closes it. Raises Busy, Unavailable: then nothing
+        """Lock, list, freeze; None and a place without a store open an empty one. Whoever gets a maildrop closes it. Raises Busy, Unavailable: then nothing
         is held."""
-        if place is None:
+        if place is None or place.store.url == NO_STORE:
             return Empty()
         hold = await self._lock.take(place, client)
         try:
