@@ -39,9 +39,28 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-port", type=int, default=2995, help="port of POP3 over TLS (%(default)s)")
 
 
+def _import_config(parser: argparse.ArgumentParser) -> None:
+    systems = parser.add_subparsers(title="systems", metavar="SYSTEM", dest="system", required=True)
+    ses = systems.add_parser("aws-ses-pop3-server", help="config.yaml and the POP3_* variables")
+    ses.add_argument(
+        "file", metavar="FILE", nargs="?", help="its config.yaml, instead of the first one found in its usual places"
+    )
+    aws = systems.add_parser("aws-pop3-server", help="the variables and options of AWS POP3 Server")
+    aws.add_argument("-i", "--ip-address", metavar="ADDRESS", help="as it was started with")
+    aws.add_argument("-p", "--port", metavar="PORT", help="as it was started with")
+    aws.add_argument("-t", "--mail-store-type", metavar="TYPE", help="as it was started with: aws or filesystem")
+    for system in (ses, aws):
+        system.add_argument(
+            "-o", "--output", metavar="FILE", help="where to write the configuration, instead of standard output"
+        )
+
+
 COMMANDS = (
     Command("check-config", "sesmail.cli.checkconfig", "Check the configuration and say what would be served.", _config),
     Command("serve", "sesmail.cli.serve", "Run the gateway in the foreground.", _config),
+    Command(
+        "import-config", "sesmail.cli.importconfig", "Make a configuration from that of an older POP3 server.", _import_config
+    ),
     Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _demo),
 )
 

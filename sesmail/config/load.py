@@ -49,7 +49,7 @@ def _taken_over(environ: Environ[str, str]) -> Config:
     settings = ses_pop3.read(environ)
     draft = ses_pop3.draft(settings, in_memory)
     try:
-        config = from_text(draft.text([]), f"configuration of {ses_pop3.SYSTEM}", environ)
+        config = from_text(draft.text(), f"configuration of {ses_pop3.SYSTEM}", environ)
     except ConfigError as error:
         raise ConfigError(draft.explained(error)) from None
     said = f"no sesmail.yaml; the gateway does what {ses_pop3.SYSTEM} did, by {settings.origin}"

@@ -17,10 +17,11 @@ _REFERENCES = ("file:", "env:", "credential:")
 
 
 class Draft:
-    """Values, warnings and problems. `origin` says what the values were taken from, `beside` where texts go that sesmail reads
-    from files only; None: nowhere."""
+    """Values, warnings and problems. `origin` says in words what the values of `system` were taken from, `beside` where texts go
+    that sesmail reads from files only; None: nowhere."""
 
-    def __init__(self, origin: str, beside: Beside | None) -> None:
+    def __init__(self, system: str, origin: str, beside: Beside | None) -> None:
+        self.system = system
         self.origin = origin
         self.warnings: list[str] = []
         self._problems: list[Problem] = []
@@ -68,11 +69,14 @@ class Draft:
         source = self._sources.get(problem.key)
         return problem if source is None else source.problem(problem.message)
 
-    def text(self, heading: Iterable[str]) -> str:
+    def text(self) -> str:
         """The file, commented. Raises ConfigError when something cannot be taken over."""
         if self._problems:
             raise ConfigError(self._problems)
-        lines = [f"# {line}".rstrip() for line in heading]
+        lines = [*_comment(f"sesmail.yaml, made from the configuration of {self.system}: {self.origin}.", 0)]
+        lines += _comment("Every option is described in sesmail.yaml(5). Check it with: sesmail check-config --config FILE", 0)
+        for warning in self.warnings:
+            lines += _comment(f"- {warning}", 0)
         for name, cls in sections().items():
             if name in self._values:
                 lines += ["", *_comment((cls.__doc__ or "").split("\n")[0], 0), f"{name}:"]

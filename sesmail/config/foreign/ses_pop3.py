@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -76,7 +76,7 @@ def _is_strange(variable: str, value: str) -> bool:
 
 def draft(settings: Settings, beside: Beside | None) -> Draft:
     """What it comes to. Problems are kept in the draft."""
-    made = Draft(settings.origin, beside)
+    made = Draft(SYSTEM, settings.origin, beside)
     given = dict(settings.given)
     for one in settings.strange:
         _strange(made, one, given)
@@ -213,11 +213,3 @@ def _bucket(made: Draft, given: Mapping[str, Given]) -> str:
     made.came_from("auth.users[0].prefix", prefix)
     text = prefix.text if prefix else ""
     return text if not text or text.endswith("/") else f"{text}/"
-
-
-def heading(settings: Settings, made: Draft) -> Iterator[str]:
-    """How the file begins."""
-    yield f"sesmail.yaml, made from the configuration of {SYSTEM}: {settings.origin}."
-    yield "Every option is described in sesmail.yaml(5). Check it with: sesmail check-config --config FILE"
-    for warning in made.warnings:
-        yield f"- {warning}"
