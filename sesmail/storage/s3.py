@@ -32,7 +32,10 @@ class S3Store:
         self._client = client
         self._where = {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
         self._batches = True
-        client.meta.events.register("before-call.s3.PutObject", _set_conditions, unique_id="sesmail-put-conditions")
+        events = client.meta.events
+        events.register("before-call.s3.PutObject", _set_conditions, unique_id="sesmail-put-conditions")
+        # Where botocore sets the header too, and after it.
+        events.register_last("before-call.s3", _do_not_expect, unique_id="sesmail-put-at-once")
 
     def list(self, prefix: str, *, delimiter: str = "") -> Iterator[Row]:
         """See Store."""
@@ -184,6 +187,11 @@ def _sent_with(headers: Mapping[str, str]) -> Iterator[None]:
 def _set_conditions(params: dict[str, Any], **_: object) -> None:
     # boto3 has parameters for these only since 1.35; it calls this in the calling thread, before it signs.
     params["headers"].update(getattr(_conditions, "headers", {}))
+
+
+def _do_not_expect(params: dict[str, Any], **_: object) -> None:
+    # To wait for "100 Continue" costs a round trip, and old botocore hangs when a busy server says it late.
+    params["headers"].pop("Expect", None)
 
 
 @contextmanager

@@ -195,6 +195,13 @@ class S3TroubleTest(unittest.TestCase):
         self.assertEqual({headers.get("x-amz-expected-bucket-owner") for _, _, headers, _ in asked}, {"111122223333"})
         self.assertEqual(len(asked), 6)
 
+    def test_an_object_is_sent_without_waiting_for_leave_to_send_it(self) -> None:
+        store, asked = self.scripted(lambda *_: (412, "PreconditionFailed"))
+        self.assertRaises(Refused, store.put, "lock", b"text", absent=True)
+        ((_, _, headers, body),) = asked
+        self.assertEqual(body, b"text")
+        self.assertNotIn("expect", {name.lower() for name in headers})
+
     def test_a_conflict_of_conditions_is_tried_again(self) -> None:
         answers = iter([(409, "ConditionalRequestConflict"), (412, "PreconditionFailed")])
         store, asked = self.scripted(lambda *_: next(answers))
