@@ -39,7 +39,7 @@ class S3Server:
             "read_timeout": 60,
             "retries": {"max_attempts": 4, "mode": "standard"},
         }
-        return boto3.session.Session().client(
+        client = boto3.session.Session().client(
             "s3",
             endpoint_url=self.endpoint,
             region_name=self.region,
@@ -47,6 +47,8 @@ class S3Server:
             aws_secret_access_key=self.secret_key,
             config=Config(**{**settings, "s3": {"addressing_style": "path"}, **config}),
         )
+        client.meta.events.register_last("before-call.s3.PutObject", _send_at_once)
+        return client
 
     def make_bucket(self, name: str) -> str:
         """Create an empty bucket and return its name. Each takes disk volumes of its own: tens are fine, hundreds are not."""
@@ -68,6 +70,11 @@ def running() -> S3Server:
     # weed takes writes some time after it takes connections.
     wait_until(lambda: _takes_writes(server), seconds=60, what=process.tail)
     return server
+
+
+def _send_at_once(params: dict[str, Any], **_: Any) -> None:
+    # When a busy server says "100 Continue" late, old botocore takes that for the answer and hangs.
+    params["headers"].pop("Expect", None)
 
 
 def _command(directory: Path, server: S3Server, ports: list[int]) -> list[str]:
