@@ -13,7 +13,9 @@ _GUARD = '"$@" </dev/null & server=$!; read -r _; kill -9 "$server" 2>/dev/null;
 class Guarded:
     """A running command, its output in a file. It is killed at `stop` or with this process; it gets no chance to save anything."""
 
-    def __init__(self, command: Sequence[str | Path], log: Path, *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], log: Path, *, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
         self.log = log
         with log.open("ab") as output:
             self._shell = subprocess.Popen(
@@ -22,6 +24,7 @@ class Guarded:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment,
+                cwd=cwd,
                 start_new_session=True,
             )
 
