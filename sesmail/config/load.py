@@ -37,7 +37,11 @@ def load(path: str | None = None, environ: Environ[str, str] = os.environ) -> Co
         return _loaded(parse(read_text(source), source), source, environ)
     if ses_pop3.is_meant(environ):
         return _taken_over(environ)
-    return _loaded(Scalar(None, Where("configuration")), None, environ)
+    config = _loaded(Scalar(None, Where("configuration")), None, environ)
+    if left := ses_pop3.left_behind(environ):
+        hint = f"{left} is not used; `sesmail import-config {ses_pop3.SYSTEM}` makes a sesmail.yaml of it"
+        return replace(config, warnings=(hint, *config.warnings))
+    return config
 
 
 def from_text(text: str, source: str, environ: Environ[str, str]) -> Config:

@@ -55,6 +55,11 @@ def is_meant(environ: Mapping[str, str]) -> bool:
     return bool(from_environ(environ, VARIABLES).keys() - _kubernetes(environ))
 
 
+def left_behind(environ: Mapping[str, str]) -> str | None:
+    """A file of this system, if there is one in a place that no other program would have."""
+    return first_of(name for name in search_order(environ) if SYSTEM in name)
+
+
 def read(environ: Mapping[str, str], file: str | None = None) -> Settings:
     """`file`, or the first of the search order, with the variables over it. Raises ConfigError."""
     source = file if file is not None else first_of(search_order(environ))
@@ -71,7 +76,10 @@ def _kubernetes(environ: Mapping[str, str]) -> set[str]:
 
 
 def _is_strange(variable: str, value: str) -> bool:
-    return variable.startswith("POP3_") and bool(value) and variable not in VARIABLES.values()
+    theirs = ("POP3_SERVICE_", "POP3_PORT_")
+    return (
+        variable.startswith("POP3_") and bool(value) and variable not in VARIABLES.values() and not variable.startswith(theirs)
+    )
 
 
 def draft(settings: Settings, beside: Beside | None) -> Draft:
