@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 
@@ -25,12 +26,14 @@ class Drained:
 
 
 class Session:
-    """One plaintext session on 127.0.0.1."""
+    """One session on 127.0.0.1, in the clear or under TLS from the start."""
 
-    def __init__(self, port: int, user: str, password: str) -> None:
+    def __init__(self, port: int, user: str, password: str, *, tls: ssl.SSLContext | None = None) -> None:
         started = time.perf_counter()
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket)
         self._buffer = bytearray()
         self._line()
         self.ask(f"USER {user}")
@@ -93,9 +96,11 @@ def _good(line: bytes) -> bytes:
     return line
 
 
-def drain(port: int, user: str, password: str, *, limit: int | None = None, window: int = 1) -> Drained:
+def drain(
+    port: int, user: str, password: str, *, limit: int | None = None, window: int = 1, tls: ssl.SSLContext | None = None
+) -> Drained:
     """Log in, LIST, UIDL, RETR everything (at most `limit` messages), QUIT."""
-    session = Session(port, user, password)
+    session = Session(port, user, password, tls=tls)
     count = len(session.listing("LIST"))
     session.listing("UIDL")
     count = min(count, limit or count)

@@ -1,9 +1,10 @@
 """How fast mail is read over POP3, beside a naive loop over boto3, on the same messages in one run.
 
-    python -m bench.pop3 [--messages 5000] [--delay 0.025]
+    python -m bench.pop3 [--messages 5000] [--delay 0.025] [PART ...]
 
-SeaweedFS holds the messages; every request to it arrives `--delay` seconds later. Absolute figures depend on the machine
-(client, gateway, proxy and S3 server share its cores); compare ratios.
+Parts: ``seaweed`` (SeaweedFS holds the messages; every request to it arrives `--delay` seconds later), and on an S3 server in
+memory ``logins``, ``drains``, ``quits``, ``idle`` and ``dovecot``. Absolute figures depend on the machine (client, gateway,
+proxy and S3 server share its cores); compare ratios.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from bench import corpus, process
+from bench import corpus, process, targets
 from bench.drain import Drained, Session, drain
+from bench.memory_s3 import PASSWORD, USER
 from tests.servers import gateway, proxy, seaweed
 from tests.servers.ports import free_port
 
@@ -28,21 +30,33 @@ _MB = 1024 * 1024
 _NAIVE = 300
 _PREFIX = "mailboxes/bench.example/demo/"
 _LARGE = "mailboxes/bench.example/large/"
-_USER, _PASSWORD = "demo@bench.example", "benchmark"
+_PARTS: dict[str, Callable[[], None] | None] = {
+    "seaweed": None,
+    "logins": targets.logins,
+    "drains": targets.drains,
+    "quits": targets.quits,
+    "idle": targets.idle,
+    "dovecot": targets.beside_dovecot,
+}
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--messages", type=int, default=5000)
     arguments.add_argument("--delay", type=float, default=0.025)
+    arguments.add_argument("parts", nargs="*", metavar="PART", default=list(_PARTS))
     given = arguments.parse_args()
+    for name in given.parts:
+        part = _PARTS[name]
+        part() if part is not None else _on_seaweed(given.messages, given.delay)
+
+
+def _on_seaweed(messages: int, delay: float) -> None:
     with ExitStack() as stack:
         server = seaweed.running()
-        octets = _fill(server, given.messages)
-        endpoint = stack.enter_context(proxy.delayed(server.endpoint, given.delay)) if given.delay else server.endpoint
-        print(
-            f"{given.messages} messages, {octets / _MB:.1f} MiB, {given.delay * 1000:g} ms a request, {os.cpu_count()} cores\n"
-        )
+        octets = _fill(server, messages)
+        endpoint = stack.enter_context(proxy.delayed(server.endpoint, delay)) if delay else server.endpoint
+        print(f"{messages} messages, {octets / _MB:.1f} MiB, {delay * 1000:g} ms a request, {os.cpu_count()} cores\n")
         print(f"{'':34}{'login':>9}{'messages/s':>12}{'MiB/s':>8}{'CPU ms/msg':>12}{'peak RSS':>10}")
         naive = _naive(server, endpoint)
         with _gateway(server, endpoint) as running:
@@ -56,7 +70,7 @@ def main() -> None:
 def _fill(server: seaweed.S3Server, count: int) -> int:
     client = server.client(max_pool_connections=16)
     server.make_bucket("bench")
-    lines = [f"{login}:{hashlib.sha512(f'{login}:{_PASSWORD}'.encode()).hexdigest()}\n" for login in ("demo", "large")]
+    lines = [f"{login}:{hashlib.sha512(f'{login}:{PASSWORD}'.encode()).hexdigest()}\n" for login in ("demo", "large")]
     client.put_object(Bucket="bench", Key="mailboxes/bench.example/passwd.txt", Body="".join(lines).encode())
     client.put_object(Bucket="bench", Key=_LARGE + "0" * 40, Body=corpus.message(0, 30 * _MB))
     return corpus.upload(client, "bench", _PREFIX, count)
@@ -94,14 +108,14 @@ def _gateway(server: seaweed.S3Server, endpoint: str) -> Iterator[gateway.Gatewa
     }
     with gateway.running(config) as running:
         # The first login makes clients and connections; people meet a gateway that runs.
-        Session(running.ports[0], _USER, _PASSWORD).quit()
+        Session(running.ports[0], USER, PASSWORD).quit()
         yield running
 
 
 def _drained(running: gateway.Gateway, name: str, *, window: int) -> float:
     process.forget_peak(running.pid)
     before = process.cpu_seconds(running.pid)
-    drained = drain(running.ports[0], _USER, _PASSWORD, window=window)
+    drained = drain(running.ports[0], USER, PASSWORD, window=window)
     _print(name, drained, process.cpu_seconds(running.pid) - before, process.peak_rss(running.pid))
     return drained.rate
 
@@ -110,7 +124,7 @@ def _large(running: gateway.Gateway) -> None:
     time.sleep(1)
     idle = process.rss(running.pid)
     process.forget_peak(running.pid)
-    drained = drain(running.ports[0], "large@bench.example", _PASSWORD)
+    drained = drain(running.ports[0], "large@bench.example", PASSWORD)
     above = process.peak_rss(running.pid) - idle
     rate = drained.octets / drained.seconds / _MB
     print(f"\none message of 30 MiB: {above / _MB:.1f} MiB of RSS above idle (to reach: 40), {rate:.0f} MiB/s")

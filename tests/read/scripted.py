@@ -16,6 +16,7 @@ from sesmail.interfaces import Keys, StorePlace
 from sesmail.storage.read.requests import Requests
 from sesmail.storage.read.s3 import S3Reader
 from sesmail.storage.read.transport import Pool
+from sesmail.storage.read.turns import Turns
 
 clock: Any = reactor
 _CLIENTS = Clients()
@@ -124,4 +125,4 @@ def reader(port: int, cleanup: Callable[..., None], *, place: StorePlace | None 
     requests = Requests(
         place or _PLACE, _CLIENTS, at_once, lambda _: pool, clock=clock, attempts=4, chance=lambda: 0.01, **options
     )
-    return S3Reader(requests, attempts=4)
+    return S3Reader(requests, Turns(clock), attempts=4)

@@ -107,7 +107,16 @@ class S3Reading(_Reading, TestCase):
     async def test_a_big_mailbox_is_listed_whole_and_without_doubles_whatever_its_keys(self) -> None:
         chance = random.Random(7)
         ses = ["".join(chance.choices(_SES, k=40)) for _ in range(1300)]
-        mixed = [*ses[:800], *(f"2026{number:06}.eml" for number in range(300)), *"_~Zzü", *(f"+x/{n}" for n in range(5)), "a/1", "a.b", "a-b", "a0"]
+        mixed = [
+            *ses[:800],
+            *(f"2026{number:06}.eml" for number in range(300)),
+            *"_~Zzü",
+            *(f"+x/{n}" for n in range(5)),
+            "a/1",
+            "a.b",
+            "a-b",
+            "a0",
+        ]
         for name, keys in (("ses", ses), ("mixed", mixed)):
             self.given([f"{name}/{key}" for key in keys])
             rows = await listed(self.reader, f"{name}/")

@@ -19,7 +19,7 @@ RawRow = tuple[bytes, bytes, bytes, bytes]
 
 _WANTED = (b"Key", b"LastModified", b"ETag", b"Size")
 _FIELDS = {
-    b"Key": rb"<Key>([^<]+)</Key>",
+    b"Key": rb"<Key>([^<&]+)</Key>",
     b"LastModified": rb"<LastModified>([0-9T:.Z-]+)</LastModified>",
     b"ETag": rb'<ETag>(?:&quot;|&#34;|")?([^<&"]*)(?:&quot;|&#34;|")?</ETag>',
     b"Size": rb"<Size>([0-9]+)</Size>",
@@ -53,7 +53,9 @@ def parse(document: bytes) -> ListPage:
     token = _TOKEN.search(document) if _TRUNCATED.search(document) else None
     if token is None and _TRUNCATED.search(document):
         raise Unreadable("a truncated listing without a way to go on")
-    rows = [_row(*found) for found in _found(document)]
+    rows = _found(document)
+    if b"%" in document or b"+" in document or any(len(row[1]) != 24 for row in rows):
+        rows = [_row(*row) for row in rows]
     folders = [_unquoted(name).decode() for name in _FOLDER.findall(document)]
     return ListPage(rows, folders, html.unescape(token[1].decode()) if token else None)
 

@@ -16,6 +16,7 @@ from sesmail.storage.read.partitions import cuts
 from sesmail.storage.read.requests import Requests
 from sesmail.storage.read.together import together
 from sesmail.storage.read.transport import Failed, Response
+from sesmail.storage.read.turns import Turns
 from sesmail.storage.store import Loaded, Page, Unchanged
 
 IN_MEMORY = 1024 * 1024
@@ -28,8 +29,9 @@ _RANGE = re.compile(rb"bytes ([0-9]+)-[0-9]+/([0-9]+)\Z")
 class S3Reader:
     """See sesmail.storage.store.Reader."""
 
-    def __init__(self, requests: Requests, *, attempts: int) -> None:
+    def __init__(self, requests: Requests, turns: Turns, *, attempts: int) -> None:
         self._requests = requests
+        self._turns = turns
         self._attempts = attempts
 
     async def list(self, prefix: str, *, nested: bool, page: Page) -> None:
@@ -96,9 +98,17 @@ class S3Reader:
         elif after:
             asked.append(("start-after", after.decode()))
         try:
-            return await self._requests.get("", query(asked), _listed)
+            return await self._requests.get("", query(asked), self._listed)
         except NoSuchMessage as error:
             raise Unavailable(cause=error) from error
+
+    async def _listed(self, response: Response) -> ListPage:
+        document = await _all(response, _PAGE_LIMIT)
+        await self._turns.turn()
+        try:
+            return parse(document)
+        except Unreadable as error:
+            raise Failed(str(error)) from error
 
     async def _opened(self, path: str, response: Response) -> Body:
         start, size = _extent(response)
@@ -155,13 +165,6 @@ async def _all(response: Response, limit: int) -> bytes:
         if total > limit:
             raise Unavailable(cause="an answer is longer than it said")
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-async def _listed(response: Response) -> ListPage:
-    try:
-        return parse(await _all(response, _PAGE_LIMIT))
-    except Unreadable as error:
-        raise Failed(str(error)) from error
 
 
 async def _loaded(limit: int, response: Response) -> Loaded | Unchanged:
