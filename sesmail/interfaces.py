@@ -59,6 +59,10 @@ class Place:
     mixed_case: bool = False
 
 
+DEMO = Place(StorePlace("demo:"), "")
+"""The mailbox with one built-in message, which every login finds anew."""
+
+
 @dataclass(frozen=True)
 class Account:
     """Who has logged in.

@@ -26,7 +26,7 @@ class File(Protocol):
     def data(self) -> bytes: ...
 
     @property
-    def etag(self) -> str: ...
+    def etag(self) -> str | None: ...
 
 
 # The file of a domain, or None when it still has the ETag that is known. Raises NoSuchMessage when the domain has none.
@@ -62,6 +62,12 @@ class Domains:
             self._entries.move_to_end(domain)
             return entry.records
         return await self._wait(domain)
+
+    def expire(self, domain: str) -> None:
+        """The domain's file was changed: the next login looks at it again."""
+        entry = self._entries.get(domain)
+        if entry is not None:
+            entry.fresh_until = self._now()
 
     def _wait(self, domain: str) -> Deferred[Records]:
         # Each login waits by itself: one that is cancelled must not take the load away from the others.
@@ -106,6 +112,7 @@ class Domains:
 
 def _parsed(domain: str, file: File) -> Records:
     records = parse(file.data)
-    if records.malformed:
-        _log.warning("passwd.txt of %s: malformed lines ignored: %s", domain, ", ".join(map(str, records.malformed[:10])))
+    for lines, what in ((records.malformed, "malformed lines ignored"), (records.unusable, "no password fits these lines")):
+        if lines:
+            _log.warning("password file %s: %s: %s", domain or "of all", what, ", ".join(map(str, lines[:10])))
     return records

@@ -1,4 +1,4 @@
-"""Check a password against what a credential file holds. Imports no Twisted; slow enough to belong into a worker."""
+"""Check a password against what a password file holds. Imports no Twisted; slow enough to belong into a worker."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import hashlib
 import hmac
 import re
 
+from sesmail.auth import schemes
+
 _LEGACY = re.compile(r"[0-9A-Fa-f]{128}\Z")
 
 # The digest of nothing that anybody could type: verifying against it costs the same and always fails.
 NOBODY = "0" * 128
+# Nobody's password, on purpose.
+LOCKED = "!"
 
 
 def legacy(local: str, password: bytes) -> str:
@@ -19,12 +23,30 @@ def legacy(local: str, password: bytes) -> str:
 
 def known(stored: str) -> bool:
     """True for a hash in a format that `verify` understands."""
-    return _LEGACY.match(stored) is not None
+    return _LEGACY.match(stored) is not None or schemes.verifier(stored) is not None
+
+
+def locked(stored: str) -> bool:
+    """True for what says that no password will do: empty, or begun with ``!`` or ``*``."""
+    return not stored or stored[0] in "!*"
 
 
 def verify(stored: str, local: str, password: bytes) -> bool:
-    """Whether `password` is the one that `stored` was made from, in time that does not depend on the answer.
+    """Whether `password` is the one that `stored` was made from; False for a format that is not known.
 
-    `local` is spelt as the credential file spells it, for it is the salt. Hexadecimal digits may be in any case.
+    `local` is spelt as the password file spells it, for it is the salt of the first format. Comparisons are constant-time.
     """
-    return hmac.compare_digest(legacy(local, password), stored.lower())
+    if _LEGACY.match(stored):
+        return hmac.compare_digest(legacy(local, password), stored.lower())
+    verifier = schemes.verifier(stored)
+    return verifier is not None and verifier(password)
+
+
+def outdated(stored: str) -> bool:
+    """True for a known hash that can be guessed quickly, which a new one should replace."""
+    return known(stored) and not schemes.slow(stored)
+
+
+def fresh(password: bytes) -> str:
+    """A new hash of the best kind that is at hand. Raises ValueError for a password with a NUL."""
+    return schemes.hashed(password)

@@ -31,7 +31,12 @@ class Name(NamedTuple):
     domain: str
 
     def __str__(self) -> str:
-        return f"{self.local}@{self.domain}"
+        return f"{self.local}@{self.domain}" if self.domain else self.local
+
+    @property
+    def address(self) -> str | None:
+        """The name as a mail address, None when it has no domain."""
+        return str(self) if self.domain else None
 
 
 def fold(text: str) -> str:
@@ -61,7 +66,22 @@ class Names:
 
     def parse(self, name: bytes) -> Name:
         """Raises UnknownUser unless `name` is an address at a served domain that is safe as a part of a key."""
-        local, _, domain = self.complete(name).rpartition("@")
+        return self._checked(*self.complete(name).rpartition("@")[::2])
+
+    def user(self, name: bytes) -> Name:
+        """The same, but a name without a domain is allowed where there is no default one; then `domain` is empty."""
+        text = self.complete(name)
+        if "@" in text:
+            return self._checked(*text.rpartition("@")[::2])
+        if not _safe_local(text):
+            raise UnknownUser
+        return Name(text, "")
+
+    def is_default(self, domain: str) -> bool:
+        """True for the domain of names that have none."""
+        return domain == self._default
+
+    def _checked(self, local: str, domain: str) -> Name:
         if not (_safe_local(local) and _is_domain(domain)):
             raise UnknownUser
         if self._domains is not None and domain not in self._domains:

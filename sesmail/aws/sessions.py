@@ -34,6 +34,13 @@ def bucket(place: StorePlace) -> str:
     return parts.netloc
 
 
+def check(place: StorePlace) -> None:
+    """Raises Malformed unless bucket and region, where one is named, may become part of a host name."""
+    bucket(place)
+    if place.region is not None and not _REGION.match(place.region):
+        raise Malformed(cause=f"not a region: {place.region!r}")
+
+
 @dataclass(frozen=True)
 class Address:
     """Where requests for one bucket go and how they are signed: `host` with its port where that is not the scheme's own, and

@@ -11,10 +11,13 @@ import binascii
 from collections.abc import Callable, Generator, Mapping
 
 from twisted.cred.credentials import ICredentials, UsernamePassword
+from twisted.cred.portal import Portal
 
+from sesmail.credentials import BearerToken, IBearerToken
 from sesmail.errors import BadLogin, Malformed
 
-Conversation = Generator[bytes, bytes, ICredentials]
+Credentials = ICredentials | BearerToken
+Conversation = Generator[bytes, bytes, Credentials]
 
 
 class Cancelled(Exception):
@@ -58,4 +61,43 @@ def login() -> Conversation:
     return UsernamePassword(name, password)
 
 
+def oauthbearer() -> Conversation:
+    """RFC 7628. Channel binding is not offered, hence refused."""
+    header, *pairs = (yield b"").split(b"\1")
+    gs2 = header.split(b",")
+    if len(gs2) != 3 or gs2[0] not in (b"n", b"y") or gs2[2] or gs2[1][:2] not in (b"", b"a="):
+        raise Malformed("not an OAUTHBEARER response")
+    name = gs2[1][2:].replace(b"=2C", b",").replace(b"=3D", b"=")
+    return BearerToken(name, _bearer(pairs))
+
+
+def xoauth2() -> Conversation:
+    """Google's mechanism from before RFC 7628."""
+    user, *pairs = (yield b"").split(b"\1")
+    if not user.startswith(b"user="):
+        raise Malformed("not an XOAUTH2 response")
+    return BearerToken(user[5:], _bearer(pairs))
+
+
+def _bearer(pairs: list[bytes]) -> bytes:
+    """The token of the ``auth`` pair. Raises Malformed unless the pairs end as both mechanisms want it, with an empty one."""
+    values = dict(pair.partition(b"=")[::2] for pair in pairs)
+    scheme, _, token = values.get(b"auth", b"").partition(b" ")
+    if pairs[-2:] != [b"", b""] or scheme.lower() != b"bearer" or not token.strip():
+        raise Malformed("no bearer token")
+    return token.strip()
+
+
 MECHANISMS: Mapping[bytes, Callable[[], Conversation]] = {b"PLAIN": plain, b"LOGIN": login}
+BEARER_MECHANISMS: Mapping[bytes, Callable[[], Conversation]] = {b"OAUTHBEARER": oauthbearer, b"XOAUTH2": xoauth2}
+
+
+def mechanisms(portal: Portal) -> Mapping[bytes, Callable[[], Conversation]]:
+    """What this portal can check: bearer tokens only where a checker takes them."""
+    return {**MECHANISMS, **BEARER_MECHANISMS} if IBearerToken in portal.listCredentialsInterfaces() else MECHANISMS
+
+
+def failure(credentials: object) -> bytes | None:
+    """What a client whose login is refused must be told, and must answer, before the refusal (RFC 7628 section 3.2.2); None for
+    nothing."""
+    return b'{"status":"invalid_token","schemes":"bearer"}' if IBearerToken.providedBy(credentials) else None

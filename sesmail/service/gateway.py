@@ -15,6 +15,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, gatherResults
 
 from sesmail.config.problems import ConfigError, Problem, Where
+from sesmail.config.stores import default_store
 from sesmail.config.table import Config
 from sesmail.config.table import Listener as Listening
 from sesmail.errors import MailError
@@ -27,6 +28,7 @@ from sesmail.service.hangup import Hangup
 from sesmail.service.keypair import BadCertificate, Pair
 from sesmail.service.listeners import BadEndpoint, Listener
 from sesmail.service.openfiles import make_room
+from sesmail.service.passwdfiles import PasswdFiles
 from sesmail.service.selfsigned import self_signed
 from sesmail.service.workers import Workers
 from sesmail.storage.bucketlock import BucketLock
@@ -104,9 +106,11 @@ def _built(config: Config, reactor: Any) -> Gateway:
     store_of = maildrops.blocking_stores(reached)
     lock = locks.lock(config, reactor, login_workers, store_of)
     opened = maildrops.maildrops(config, reactor, readers, login_workers, store_of, lock)
-    load = maildrops.passwd_files(places, readers)
-    portal = logins.portal(config, reactor, opened, places, load, login_workers)
+    files = PasswdFiles(places, default_store(config), config.auth.passwd_file, store_of)
+    checkers = logins.checkers(config, reactor, places, files, readers, login_workers)
+    portal = logins.portal(config, reactor, opened, checkers)
     gateway = Gateway(readers, config.service.drain)
+    logins.Closing(checkers.values()).setServiceParent(gateway)
     for workers in (login_workers, read_workers):
         workers.setServiceParent(gateway)
     if isinstance(lock, BucketLock):

@@ -1,44 +1,86 @@
-"""The auth room put together from the configuration: a portal whose realm opens maildrops."""
+"""The auth room put together from the configuration: checkers, and a portal whose realm opens maildrops."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.mail.pop3 import IMailbox
 
+from sesmail.auth import plugins
 from sesmail.auth.chain import FirstOf
-from sesmail.auth.domains import Load
+from sesmail.auth.grants import Grant, PlaceAt
 from sesmail.auth.logindelay import LoginDelay
 from sesmail.auth.names import Names, fold
-from sesmail.auth.plugins import Tools, checkers
+from sesmail.auth.plugins import Settings, Tools
 from sesmail.auth.realm import Factory, Logout, Realm
 from sesmail.auth.static import StaticUser
+from sesmail.auth.throttle import Limits, Throttle, ThrottledPortal
+from sesmail.aws.sessions import check
 from sesmail.config.table import Config, User
-from sesmail.interfaces import Account, Client
+from sesmail.interfaces import Account, Client, Place, StorePlace
 from sesmail.protocols.pop3.mailbox import PopMailbox
 from sesmail.service.maildrops import parts
+from sesmail.service.passwdfiles import PasswdFiles
 from sesmail.service.workers import Workers
 from sesmail.storage.keys import Places
 from sesmail.storage.maildrop import Maildrops
+from sesmail.storage.read.readers import Readers
 
 
-def portal(config: Config, reactor: IReactorTime, opened: Maildrops, where: Places, load: Load, workers: Workers) -> Portal:
-    """Raises LookupError with the name of a checker that nobody knows."""
-    delay = LoginDelay(config.pop3.login_delay, reactor.seconds) if config.pop3.login_delay else None
-    realm = Realm({IMailbox: pop3_mailbox(opened)}, delay)
-    names = Names(
-        None if config.mailboxes.domains is None else frozenset(config.mailboxes.domains), config.mailboxes.default_domain
-    )
+def checkers(
+    config: Config, reactor: Any, where: Places, files: PasswdFiles, read: Readers, workers: Workers
+) -> dict[str, ICredentialsChecker]:
+    """The configured checkers, in the order in which they are asked. Raises LookupError with the name that nobody knows."""
     tools = Tools(
-        names=names,
-        load=load,
+        names=names(config),
+        load=files.loads(read),
+        load_all=files.loads_common(read, workers.run),
+        editable=files.editable,
         place_of=where.place,
+        place_at=place_at(config),
         run=workers.run,
         now=reactor.seconds,
-        users=tuple(_user(user, config, where) for user in config.auth.users),
-        passwd_cache=config.auth.passwd_cache,
+        unix_time=time.time,
+        reactor=reactor,
+        settings=_settings(config, where),
     )
-    return Portal(realm, [FirstOf(checkers(config.auth.checkers, tools))])
+    return plugins.checkers(config.auth.checkers, tools)
+
+
+def portal(config: Config, reactor: IReactorTime, opened: Maildrops, asked: Mapping[str, ICredentialsChecker]) -> Portal:
+    """The one portal of all protocols, behind the throttle."""
+    auth = config.auth
+    delay = LoginDelay(config.pop3.login_delay, reactor.seconds) if config.pop3.login_delay else None
+    realm = Realm({IMailbox: pop3_mailbox(opened)}, delay)
+    limits = Limits(auth.throttle_account, auth.throttle_address, auth.throttle_wait, auth.throttle_longest)
+    return ThrottledPortal(realm, [FirstOf(asked.values())], Throttle(limits, reactor.seconds), names(config))
+
+
+def names(config: Config) -> Names:
+    """Which login names are served."""
+    domains = config.mailboxes.domains
+    return Names(None if domains is None else frozenset(domains), config.mailboxes.default_domain)
+
+
+def place_at(config: Config) -> PlaceAt:
+    """Where granted mail lies: at the endpoint of the configuration, whatever bucket and keys are granted."""
+    storage = config.storage
+
+    def place(grant: Grant) -> Place:
+        region = grant.region or storage.region
+        url = f"s3://{grant.bucket}"
+        store = StorePlace(url, region=region, endpoint=storage.endpoint, addressing=storage.addressing, keys=grant.keys)
+        check(store)
+        return Place(store, grant.prefix, config.mailboxes.nested)
+
+    return place
 
 
 def pop3_mailbox(opened: Maildrops) -> Factory:
@@ -49,6 +91,30 @@ def pop3_mailbox(opened: Maildrops) -> Factory:
         return PopMailbox(maildrop), maildrop.close
 
     return mailbox
+
+
+class Closing(Service):
+    """Closes the connections of checkers when the service stops."""
+
+    def __init__(self, asked: Iterable[ICredentialsChecker]) -> None:
+        self._closes = [close for checker in asked if (close := getattr(checker, "close", None)) is not None]
+
+    def stopService(self) -> Deferred[list[object]]:
+        super().stopService()
+        return gatherResults([maybeDeferred(close) for close in self._closes])
+
+
+def _settings(config: Config, where: Places) -> Settings:
+    auth = config.auth
+    return Settings(
+        users=tuple(_user(user, config, where) for user in auth.users),
+        passwd_cache=auth.passwd_cache,
+        upgrade=auth.upgrade,
+        jwt_secret=auth.jwt_secret or "",
+        jwt_max_age=auth.jwt_max_age,
+        http_url=auth.http_url or "",
+        dovecot=auth.dovecot or "",
+    )
 
 
 def _user(user: User, config: Config, where: Places) -> StaticUser:

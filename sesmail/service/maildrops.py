@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -24,11 +24,10 @@ from sesmail.storage.maildrop import Maildrops
 from sesmail.storage.read.ahead import Budget, Window
 from sesmail.storage.read.readers import Readers
 from sesmail.storage.s3 import S3Store
-from sesmail.storage.store import Loaded, Remove, Store, Unchanged
+from sesmail.storage.store import Remove, Store
 
 StoreOf = Callable[[StorePlace], Store]
 
-PASSWD_OCTETS = 4 << 20
 _STORES = 256
 
 
@@ -104,17 +103,6 @@ def maildrops(
         now=reactor.seconds,
         expire_days=expire if isinstance(expire, int) else None,
     )
-
-
-def passwd_files(where: Places, read: Readers) -> Callable[[str, str | None], Awaitable[Loaded | None]]:
-    """Loads the passwd.txt of a domain, None when it still has the known ETag. Raises NoSuchMessage, Unavailable, TooLarge."""
-
-    async def load(domain: str, known: str | None) -> Loaded | None:
-        store, key = where.passwd(domain)
-        found = await read.reader(store).load(key, limit=PASSWD_OCTETS, known=known)
-        return None if isinstance(found, Unchanged) else found
-
-    return load
 
 
 def blocking_stores(reached: Clients) -> StoreOf:

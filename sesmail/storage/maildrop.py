@@ -8,12 +8,13 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 from sesmail.errors import NoSuchMessage
-from sesmail.interfaces import NO_STORE, Body, Client, Maildrop, Place, StorePlace
+from sesmail.interfaces import DEMO, NO_STORE, Body, Client, Maildrop, Place, StorePlace
 from sesmail.storage.folders import Namesakes
 from sesmail.storage.learned import Learned
 from sesmail.storage.listing import SLICE, Pause
 from sesmail.storage.lock import Hold, Lock
 from sesmail.storage.mailbox import Mailbox, Snapshot
+from sesmail.storage.sample import Sample
 from sesmail.storage.store import Reader, Remove
 
 DAY = 86_400
@@ -152,6 +153,7 @@ class Maildrops:
         self._pause = pause
         self._now = now
         self._expire_days = expire_days
+        self._began = now()
         self._learned = Learned()
         self._namesakes = Namesakes(now)
         self._mailboxes: WeakValueDictionary[tuple[StorePlace, str, bool], Mailbox] = WeakValueDictionary()
@@ -161,6 +163,8 @@ class Maildrops:
         is held."""
         if place is None or place.store.url == NO_STORE:
             return Empty()
+        if place == DEMO:
+            return Sample(self._began)
         hold = await self._lock.take(place, client)
         try:
             return await self._listed(place, hold)

@@ -135,5 +135,5 @@ class DomainsTest(TestCase):
             self.users("a.example")
             self.users("a.example")
         self.assertEqual(len(logs.output), 1)
-        self.assertIn("passwd.txt of a.example: malformed lines ignored: 1", logs.output[0])
+        self.assertIn("password file a.example: malformed lines ignored: 1", logs.output[0])
         self.assertNotIn("junk", logs.output[0])

@@ -65,10 +65,37 @@ class RecordsTest(unittest.TestCase):
     def test_fields_after_the_second_are_ignored(self) -> None:
         self.assertEqual(parse(f"tom:{TOM}:Tom Jones:x".encode()).users["tom"].hash, TOM)
 
+    def test_dovecot_s_eight_fields_are_read(self) -> None:
+        line = f"tom:{TOM}:5000:5000:Tom Jones:/home/tom:/bin/false:userdb_quota_rule=*:storage=1G"
+        self.assertEqual(parse(line.encode()).users, {"tom": Record("tom", TOM)})
+
+    def test_whom_dovecot_keeps_out_is_kept_out(self) -> None:
+        for extra in ("nologin", "nologin=y", "x=1 nologin", "allow_nets=10.0.0.0/8", "allow_nets=::1"):
+            record = parse(f"tom:{TOM}::::::{extra}".encode()).users["tom"]
+            self.assertFalse(hashes.verify(record.hash, record.salt, b"s3cret:with:colons"), extra)
+
+    def test_a_condition_that_cannot_be_checked_is_told_and_a_lock_is_not(self) -> None:
+        data = f"a:{TOM}::::::allow_nets=::1\nb:{TOM}::::::nologin\nc:!{TOM}\nd:*\ne:\n"
+        records = parse(data.encode())
+        self.assertEqual((records.malformed, records.unusable), ((), (1,)))
+
+    def test_names_may_have_a_domain_which_does_not_salt(self) -> None:
+        record = parse(f"Tom@Example.com:{TOM}".encode()).users["tom@example.com"]
+        self.assertEqual((record.name, record.salt), ("Tom@Example.com", "Tom"))
+
     def test_a_malformed_line_is_counted_and_spoils_no_other(self) -> None:
-        data = b"no colon\n:" + TOM.encode() + b"\ntom:abc\n\xff:" + TOM.encode() + b"\ntom:" + TOM.encode()
+        data = b"no colon\n:" + TOM.encode() + b"\n\xff:" + TOM.encode() + b"\ntom:" + TOM.encode()
         records = parse(data)
-        self.assertEqual((list(records.users), records.malformed), (["tom"], (1, 2, 3, 4)))
+        self.assertEqual((list(records.users), records.malformed, records.unusable), (["tom"], (1, 2, 3), ()))
+
+    def test_a_scheme_that_nobody_knows_never_matches_and_leaves_the_user_known(self) -> None:
+        records = parse(b"tom:{ROT13}frperg\nann:secret\n")
+        self.assertEqual((list(records.users), records.unusable), (["tom", "ann"], (1, 2)))
+        self.assertFalse(any(hashes.verify(one.hash, one.salt, b"secret") for one in records.users.values()))
+
+    def test_an_unknown_user_costs_what_the_first_known_hash_costs(self) -> None:
+        self.assertEqual(parse(f"tom:{{ROT13}}x\nann:{TOM}\n".encode()).decoy.hash, TOM)
+        self.assertEqual(parse(b"").decoy.hash, hashes.NOBODY)
 
     def test_hashes_do_not_show_in_the_repr(self) -> None:
         self.assertNotIn(TOM, repr(parse(f"tom:{TOM}".encode())))

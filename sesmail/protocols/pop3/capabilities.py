@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sesmail.protocols.pop3.login import may_log_in
 from sesmail.protocols.pop3.replies import END, ok
 from sesmail.protocols.pop3.server import POP3Session
-from sesmail.protocols.sasl import MECHANISMS
+from sesmail.protocols.sasl import mechanisms
 
 
 async def capa(session: POP3Session) -> None:
@@ -25,7 +25,7 @@ def capabilities(session: POP3Session) -> Iterator[bytes]:
     yield from (b"TOP", b"UIDL", b"PIPELINING", b"RESP-CODES", b"AUTH-RESP-CODE")
     if may_log_in(session):
         yield b"USER"
-        yield b" ".join((b"SASL", *MECHANISMS))
+        yield b" ".join((b"SASL", *mechanisms(session.listener.portal)))
     if session.listener.stls is not None and not session.secure:
         yield b"STLS"
     if policy.expire_days is not None:

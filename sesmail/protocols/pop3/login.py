@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import cast
+from typing import Any, cast
 
-from twisted.cred.credentials import ICredentials, UsernamePassword
+from twisted.cred.credentials import UsernamePassword
 from twisted.internet.defer import maybeDeferred
 from twisted.mail import pop3
 
@@ -16,7 +16,7 @@ from sesmail.protocols.lineserver import Gone
 from sesmail.protocols.pop3.mailbox import PopMailbox
 from sesmail.protocols.pop3.replies import END, known, ok, refusal
 from sesmail.protocols.pop3.server import LOGIN_LINE, POP3Session, State, log_out_of
-from sesmail.protocols.sasl import MECHANISMS, Cancelled, Conversation, challenge, response
+from sesmail.protocols.sasl import Cancelled, Conversation, Credentials, challenge, failure, mechanisms, response
 
 _NEEDS_TLS = b"-ERR [AUTH] a login is only taken under TLS\r\n"
 
@@ -66,10 +66,11 @@ async def auth(session: POP3Session, mechanism: bytes | None = None, initial: by
     if not may_log_in(session):
         await session.push(_NEEDS_TLS)
         return
+    offered = mechanisms(session.listener.portal)
     if mechanism is None:
-        await session.push(ok(b"mechanisms follow"), *(name + b"\r\n" for name in MECHANISMS), END)
+        await session.push(ok(b"mechanisms follow"), *(name + b"\r\n" for name in offered), END)
         return
-    converse = MECHANISMS.get(mechanism.upper())
+    converse = offered.get(mechanism.upper())
     if converse is None:
         raise Refused("unknown mechanism")
     try:
@@ -82,14 +83,14 @@ async def auth(session: POP3Session, mechanism: bytes | None = None, initial: by
     await _log_in(session, credentials)
 
 
-async def _conversation(session: POP3Session, conversation: Conversation, initial: bytes | None) -> ICredentials:
+async def _conversation(session: POP3Session, conversation: Conversation, initial: bytes | None) -> Credentials:
     asked = next(conversation)
     answer = response(initial, initial=True) if initial is not None else await _ask(session, asked)
     while True:
         try:
             asked = conversation.send(answer)
         except StopIteration as end:
-            credentials: ICredentials = end.value
+            credentials: Credentials = end.value
             return credentials
         answer = await _ask(session, asked)
 
@@ -99,13 +100,22 @@ async def _ask(session: POP3Session, asked: bytes) -> bytes:
     return response(await session.read_line(LOGIN_LINE, session.patience()))
 
 
-async def _log_in(session: POP3Session, credentials: ICredentials) -> None:
+async def _tell(session: POP3Session, text: bytes) -> None:
+    await session.push(b"+ ", challenge(text), b"\r\n")
+    # The answer says nothing: by then the client knows.
+    await session.read_line(LOGIN_LINE, session.patience())
+
+
+async def _log_in(session: POP3Session, credentials: Credentials) -> None:
     began = session.clock.seconds()
     name = getattr(credentials, "username", None)
     try:
         mailbox, log_out = await _avatar(session, credentials)
     except Exception as error:
-        await _refuse(session, name, known(error), began)
+        why = known(error)
+        if isinstance(why, BadLogin) and (told := failure(credentials)) is not None:
+            await _tell(session, told)
+        await _refuse(session, name, why, began)
         return
     if session.gone:
         await log_out_of(log_out)
@@ -116,7 +126,7 @@ async def _log_in(session: POP3Session, credentials: ICredentials) -> None:
     await session.push(ok(b"maildrop has %d messages" % len(mailbox.maildrop)))
 
 
-async def _avatar(session: POP3Session, credentials: ICredentials) -> tuple[PopMailbox, Callable[[], object]]:
+async def _avatar(session: POP3Session, credentials: Any) -> tuple[PopMailbox, Callable[[], object]]:
     session.asking = True
     try:
         # Awaited to its end even when the client leaves meanwhile: a logout may be owed.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from weakref import WeakSet
 
 from OpenSSL import crypto
 from twisted.internet import ssl
@@ -23,9 +25,16 @@ from sesmail.storage.store import Reader
 
 Run = Callable[..., Awaitable[Any]]
 
+KEPT = 256
+
+_PoolName = tuple[bool, str, int, str | None]
+
 
 class Readers:
-    """The read path of the daemon. `run` calls blocking code in a worker pool; `connections` bounds each endpoint."""
+    """The read path of the daemon. `run` calls blocking code in a worker pool; `connections` bounds each endpoint.
+
+    At most `kept` readers, and about as many pools, are kept for later; whoever uses one that is not kept any more goes on with it.
+    """
 
     def __init__(
         self,
@@ -37,6 +46,7 @@ class Readers:
         connect_timeout: float = 5,
         read_timeout: float = 30,
         attempts: int = 4,
+        kept: int = KEPT,
     ) -> None:
         self._reactor = reactor
         self._run = run
@@ -45,19 +55,24 @@ class Readers:
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
         self._attempts = attempts
-        self._readers: dict[StorePlace, Reader] = {}
-        self._pools: dict[tuple[bool, str, int, str | None], Pool] = {}
+        self._kept = kept
+        self._readers: OrderedDict[StorePlace, Reader] = OrderedDict()
+        self._pools: OrderedDict[_PoolName, Pool] = OrderedDict()
+        self._all_pools: WeakSet[Pool] = WeakSet()
 
     def reader(self, place: StorePlace) -> Reader:
         """The reader of this place; nothing is asked of the store yet."""
         reader = self._readers.get(place)
         if reader is None:
             reader = self._readers[place] = self._make(place)
+            if len(self._readers) > self._kept:
+                self._readers.popitem(last=False)
+        self._readers.move_to_end(place)
         return reader
 
     async def close(self) -> None:
         """Drop every connection."""
-        for pool in self._pools.values():
+        for pool in tuple(self._all_pools):
             pool.close()
 
     def _make(self, place: StorePlace) -> Reader:
@@ -73,8 +88,18 @@ class Readers:
         if pool is None:
             endpoint = self._endpoint(address)
             pool = Pool(self._reactor, endpoint, size=self._connections, read_timeout=self._read_timeout)
+            self._forget_pools(self._kept - 1)
             self._pools[name] = pool
+            self._all_pools.add(pool)
+        self._pools.move_to_end(name)
         return pool
+
+    def _forget_pools(self, kept: int) -> None:
+        """Those with connections stay, or a session would be left with connections that nobody shares."""
+        if len(self._pools) > kept:
+            unused = [name for name, pool in self._pools.items() if pool.unused]
+            for name in unused[: len(self._pools) - kept]:
+                del self._pools[name]
 
     def _endpoint(self, address: Address) -> IStreamClientEndpoint:
         endpoint = HostnameEndpoint(self._reactor, address.host, address.port, timeout=self._connect_timeout)

@@ -254,6 +254,11 @@ class Pool:
         self._waiting: deque[Deferred[None]] = deque()
         self._sweep: IDelayedCall | None = None
 
+    @property
+    def unused(self) -> bool:
+        """True when there is no connection and nobody waits for one."""
+        return not (self._open or self._connecting or self._waiting)
+
     async def get(self, target: str, headers: Sequence[tuple[str, str]]) -> Response:
         """See Transport.get."""
         while True:
