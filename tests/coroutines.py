@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import defer
-from twisted.trial import _asynctest, util
+from twisted.trial import _asynctest
+from twisted.trial.unittest import TestCase
 
 
 class _Awaiting:
@@ -18,14 +19,20 @@ class _Awaiting:
 
     @staticmethod
     def maybeDeferred(function: Callable[..., Any], *args: Any, **keywords: Any) -> defer.Deferred[Any]:
-        def started() -> Any:
-            result = function(*args, **keywords)
-            return defer.Deferred.fromCoroutine(result) if inspect.iscoroutine(result) else result
+        return defer.maybeDeferred(_called, function, *args, **keywords)
 
-        return defer.maybeDeferred(started)
+
+def _called(function: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
+    result = function(*args, **keywords)
+    return defer.Deferred.fromCoroutine(result) if inspect.iscoroutine(result) else result
 
 
 def await_tests() -> None:
     """Have trial await coroutines of tests, setUp, tearDown and cleanups. Newer Twisted does, and nothing changes there."""
-    for module in (_asynctest, util):
-        module.__dict__["defer"] = _Awaiting()
+    _asynctest.__dict__["defer"] = _Awaiting()
+    add = TestCase.addCleanup
+
+    def addCleanup(self: TestCase, function: Callable[..., Any], *args: Any, **keywords: Any) -> None:
+        add(self, _called, function, *args, **keywords)
+
+    TestCase.addCleanup = addCleanup  # type: ignore[method-assign, assignment]

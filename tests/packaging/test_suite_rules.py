@@ -73,9 +73,17 @@ def test_a_skipped_test_is_a_failure(tmp_path: Path, source: str) -> None:
     assert not said.endswith("exit 0")
 
 
-@pytest.mark.parametrize("source", [_WRONG_IN_COROUTINE, _WRONG_IN_SET_UP, _WRONG_IN_CLEANUP, _NOT_AWAITED])
-def test_coroutines_are_awaited(tmp_path: Path, source: str) -> None:
-    assert run(tmp_path, source).endswith("exit 1")
+@pytest.mark.parametrize("source", [_WRONG_IN_COROUTINE, _WRONG_IN_SET_UP, _WRONG_IN_CLEANUP])
+def test_coroutines_of_trial_are_awaited(tmp_path: Path, source: str) -> None:
+    said = run(tmp_path, source)
+    assert said.endswith("exit 1")
+    assert "never awaited" not in said
+
+
+def test_a_coroutine_that_nobody_awaits_is_a_failure(tmp_path: Path) -> None:
+    said = run(tmp_path, _NOT_AWAITED)
+    assert said.endswith("exit 1")
+    assert "never awaited" in said
 
 
 def test_a_test_does_not_run_for_ever(tmp_path: Path) -> None:
