@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sesmail.config.load import load
 from sesmail.config.stores import default_store, prefix_of, store_of
 from sesmail.config.table import Config
-from sesmail.interfaces import StorePlace
+from sesmail.interfaces import NO_STORE, StorePlace
 
 _TLS = {"implicit": "TLS from the start", "starttls": "STLS offered", "none": "no TLS"}
 
@@ -31,7 +31,10 @@ def summary(config: Config) -> Iterator[str]:
         trusted = f", behind {', '.join(listener.trusted)}" if listener.trusted else ""
         yield f"POP3: {listener.endpoint}, {_TLS[listener.tls]}{trusted}"
     yield from _certificates(config)
-    yield f"mail: {_store(default_store(config))}, {config.mailboxes.template}"
+    if config.storage.url == NO_STORE:
+        yield "mail: none, but for logins that bring a bucket with them"
+    else:
+        yield f"mail: {_store(default_store(config))}, {config.mailboxes.template}"
     for place in config.mailboxes.places:
         yield f"mail of {place.for_}: {_store(store_of(place, config))}, {prefix_of(place, config)}"
     domains = config.mailboxes.domains

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from sesmail.config.stores import default_store, prefix_of, store_of
 from sesmail.config.table import Config
 from sesmail.errors import Unavailable
-from sesmail.interfaces import StorePlace
+from sesmail.interfaces import NO_STORE, StorePlace
 from sesmail.service.workers import Workers
 from sesmail.storage.bucketlock import BucketLock, Later, Run
 from sesmail.storage.keys import probe_key
@@ -66,7 +66,7 @@ def to_try_out(config: Config) -> dict[StorePlace, str]:
     found = {default_store(config): probe_key(config.mailboxes.template)}
     for place in config.mailboxes.places:
         found.setdefault(store_of(place, config), probe_key(prefix_of(place, config)))
-    return found
+    return {place: key for place, key in found.items() if place.url != NO_STORE}
 
 
 class TryOut(Service):

@@ -54,6 +54,9 @@ class LockTest(TestCase):
             },
         )
 
+    def test_where_there_is_no_store_none_is_tried_out(self) -> None:
+        self.assertEqual(to_try_out(Config(storage=Storage(url="none"))), {})
+
     def test_later_runs_in_time_unless_it_is_called_off(self) -> None:
         clock, ran = Clock(), []
 
