@@ -40,11 +40,17 @@ class FirstOf:
             if not any(kind.providedBy(credentials) for kind in checker.credentialInterfaces):
                 continue
             try:
-                answer: Any = checker.requestAvatarId(credentials)
-                account: Account = await answer if isawaitable(answer) else answer
+                return await ask(checker, credentials)
             except UnknownUser:
                 continue
-            except LoginFailed as error:
-                raise BadLogin from error
-            return account
         raise BadLogin
+
+
+async def ask(checker: ICredentialsChecker, credentials: ICredentials) -> Account:
+    """What one checker says. Raises UnknownUser, BadLogin, which cred's own LoginFailed becomes, or what else it raises."""
+    try:
+        answer: Any = checker.requestAvatarId(credentials)
+        account: Account = await answer if isawaitable(answer) else answer
+    except LoginFailed as error:
+        raise BadLogin from error
+    return account

@@ -14,6 +14,7 @@ from typing import NoReturn
 # sysexits.h: systemd's RestartPreventExitStatus= goes by 78.
 EXIT_FAILED = 1
 EXIT_USAGE = 64
+EXIT_TEMPORARY = 75
 EXIT_CONFIG = 78
 
 
@@ -55,12 +56,58 @@ def _import_config(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def _passwd(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    actions.add_parser("hash", help="print the hash of a password")
+    for name, sentence in (
+        ("set", "give a user a password, a new user or an old one"),
+        ("verify", "say whether a password is right"),
+        ("remove", "remove a user"),
+    ):
+        action = actions.add_parser(name, help=sentence)
+        action.add_argument("user", metavar="USER", help="name, with or without a domain")
+        _passwd_place(action)
+    listing = actions.add_parser("list", help="list the users of a file")
+    listing.add_argument("domain", metavar="DOMAIN", nargs="?", help="instead of mailboxes.default_domain")
+    _passwd_place(listing)
+
+
+def _passwd_place(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument("--file", metavar="FILE", help="a password file of this machine, instead of the configured one")
+
+
+def _auth(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    test = actions.add_parser("test", help="ask the checkers about one login and say which of them decided")
+    test.add_argument("user", metavar="USER", help="login name as a mail program would send it")
+    _config(test)
+
+
+def _token(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument("--secret-file", metavar="FILE", help="the secret, instead of auth.jwt_secret")
+    parser.add_argument("--provider", choices=("s3", "none", "demo"), default="s3", help="where the mail lies (%(default)s)")
+    parser.add_argument("--access-key-id", metavar="ID", help="access key; its secret is asked for")
+    parser.add_argument("--session-token", action="store_true", help="ask for the session token of a temporary key, too")
+    parser.add_argument("--region", metavar="REGION", help="region of the bucket")
+    parser.add_argument("--bucket", metavar="BUCKET", help="the bucket")
+    parser.add_argument("--prefix", metavar="PREFIX", help="key prefix of the mailbox")
+    parser.add_argument("--email", metavar="ADDRESS", help="the bearer's address; without one he may not send")
+    parser.add_argument("--expires", metavar="TIME", help="how long it is valid, such as 90d; for ever if not given")
+    parser.add_argument("--issued", action="store_true", help="say when it was made, which auth.jwt_max_age asks for")
+    parser.add_argument("--algorithm", choices=("HS256", "HS384", "HS512"), default="HS256", help="(%(default)s)")
+
+
 COMMANDS = (
     Command("check-config", "sesmail.cli.checkconfig", "Check the configuration and say what would be served.", _config),
     Command("serve", "sesmail.cli.serve", "Run the gateway in the foreground.", _config),
     Command(
         "import-config", "sesmail.cli.importconfig", "Make a configuration from that of an older POP3 server.", _import_config
     ),
+    Command("passwd", "sesmail.cli.passwd", "Show and change the users of a password file.", _passwd),
+    Command("auth", "sesmail.cli.authtest", "Try a login.", _auth),
+    Command("token", "sesmail.cli.token", "Make a signed token, to be used as a password.", _token),
     Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _demo),
 )
 
@@ -94,12 +141,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     # Imported here, as argparse alone answers --help.
     from sesmail.config.problems import ConfigError
+    from sesmail.errors import MailError, Unavailable
 
     try:
         return importlib.import_module(args.module).run(args) or 0
     except ConfigError as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG
+    except MailError as error:
+        if args.debug:
+            traceback.print_exc()
+        print(f"sesmail {args.command}: {error}", file=sys.stderr)
+        return EXIT_TEMPORARY if isinstance(error, Unavailable) else EXIT_FAILED
     except Exception as exc:
         if args.debug:
             traceback.print_exc()
