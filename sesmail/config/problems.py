@@ -30,8 +30,12 @@ class Problem:
     def __str__(self) -> str:
         hint = f', did you mean "{self.near}"?' if self.near else ""
         line = ": ".join(part for part in (str(self.where), self.key, self.message + hint) if part)
-        # Keys and paths may hold anything; one problem stays one line, and a terminal obeys none of it.
-        return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in line)
+        return in_one_line(line)
+
+
+def in_one_line(text: str) -> str:
+    """The text without what would end a line or steer a terminal; keys and paths may hold anything."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class ConfigError(Exception):

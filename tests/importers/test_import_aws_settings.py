@@ -114,6 +114,12 @@ def test_what_differs_in_a_folder_is_pointed_out(tmp_path: Path) -> None:
     assert "one.eml have a dot in their names" in said
 
 
+def test_a_name_in_the_folder_cannot_write_into_the_result(tmp_path: Path) -> None:
+    (tmp_path / "tom").mkdir()
+    (tmp_path / "tom" / "a\nlog:\u2028  level: debug\x85.eml").write_bytes(b"x")
+    assert "log" not in result({"email_folder": str(tmp_path)}, mail_store_type="filesystem")
+
+
 def test_a_password_file_under_its_windows_name_is_found(tmp_path: Path) -> None:
     root = tmp_path / "mail"
     root.mkdir()

@@ -193,6 +193,11 @@ def test_tokens_go_before_the_web_server_and_that_before_the_user() -> None:
     assert found["storage"] == {"url": "none"}
 
 
+def test_what_does_not_count_may_be_empty(tmp_path: Path) -> None:
+    found = result(written('jwt-secret: s\nuser: ""\nhttp-basic-auth-url: ""\naws-access-key-id: ""\n', tmp_path))
+    assert found["auth"] == {"checkers": ["jwt"], "jwt_secret": "s"}
+
+
 @pytest.mark.parametrize("url", ["http://localhost/a", "http://127.0.0.1:8080/", "http://[::1]/", "https://example.com"])
 def test_a_web_server_of_this_machine_needs_no_tls(url: str) -> None:
     from_text(made({"POP3_HTTP_BASIC_AUTH_URL": url}).text(), "result", {})
@@ -241,8 +246,8 @@ def test_problems_of_the_result_are_told_of_the_old_setting() -> None:
 
 def test_unknown_settings_are_reported(tmp_path: Path) -> None:
     draft = made({**written("paswort: x\n", tmp_path), "POP3_USRE": "x"})
-    assert any("paswort: is not known and was left out, did you mean password?" in warning for warning in draft.warnings)
-    assert "POP3_USRE: is not known and was left out, did you mean POP3_USER?" in draft.warnings
+    assert any('paswort: is not known and was left out, did you mean "password"?' in warning for warning in draft.warnings)
+    assert 'POP3_USRE: is not known and was left out, did you mean "POP3_USER"?' in draft.warnings
 
 
 def test_what_kubernetes_says_of_a_service_called_pop3_is_no_setting() -> None:

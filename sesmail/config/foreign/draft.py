@@ -7,7 +7,7 @@ from typing import Any
 
 from sesmail.config.foreign.settings import Given
 from sesmail.config.option import options
-from sesmail.config.problems import ConfigError, Problem
+from sesmail.config.problems import ConfigError, Problem, in_one_line
 from sesmail.config.table import sections
 
 # Puts a text into a file of its own, by a short name, and returns the absolute path.
@@ -22,7 +22,7 @@ class Draft:
 
     def __init__(self, system: str, origin: str, beside: Beside | None) -> None:
         self.system = system
-        self.origin = origin
+        self.origin = in_one_line(origin)
         self.warnings: list[str] = []
         self._problems: list[Problem] = []
         self._values: dict[str, dict[str, Any]] = {}
@@ -42,7 +42,7 @@ class Draft:
 
     def warn(self, message: str) -> None:
         """Something to know that does not stand in the way."""
-        self.warnings.append(message)
+        self.warnings.append(in_one_line(message))
 
     def refuse(self, problem: Problem) -> None:
         """Something that cannot be taken over."""

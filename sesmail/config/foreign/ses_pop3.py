@@ -85,9 +85,12 @@ def _is_strange(variable: str, value: str) -> bool:
 def draft(settings: Settings, beside: Beside | None) -> Draft:
     """What it comes to. Problems are kept in the draft."""
     made = Draft(SYSTEM, settings.origin, beside)
-    given = dict(settings.given)
+    idle = _idle(settings.given)
+    given = {name: one for name, one in settings.given.items() if name not in idle}
     for one in settings.strange:
         _strange(made, one, given)
+    if idle:
+        made.warn(f"not used, as before, and left out: {', '.join(idle)}")
     for one in given.values():
         if not one.text and one.name not in _MAY_BE_EMPTY:
             made.refuse(one.problem("is empty; leave it out or fill it in"))
@@ -99,13 +102,22 @@ def draft(settings: Settings, beside: Beside | None) -> Draft:
     return made
 
 
+def _idle(given: Mapping[str, Given]) -> list[str]:
+    """Those that do not count, because tokens go before the web server, and that before the one user."""
+    names: tuple[str, ...] = ()
+    if "jwt-secret" in given:
+        names = ("user", "password", *_HTTP, *_STORE)
+    elif "http-basic-auth-url" in given:
+        names = ("user", "password", *_STORE)
+    return [name for name in names if name in given]
+
+
 def _strange(made: Draft, one: Given, given: Mapping[str, Given]) -> None:
-    if one.name == "authorization-lambda" and "jwt-secret" not in given:
+    if one.name in ("authorization-lambda", "POP3_AUTHORIZATION_LAMBDA") and "jwt-secret" not in given:
         made.refuse(one.problem("logins by a Lambda function are not taken over; use http-basic-auth-url"))
         return
     known = list(VARIABLES.values()) if one.name.startswith("POP3_") else list(KEYS)
-    near = nearest(one.name, known)
-    made.warn(f"{one.problem('is not known and was left out')}" + (f", did you mean {near}?" if near else ""))
+    made.warn(str(one.problem("is not known and was left out", nearest(one.name, known))))
 
 
 def _listener(made: Draft, given: Mapping[str, Given], *, tls: bool) -> None:
@@ -124,7 +136,7 @@ def _tls(made: Draft, given: Mapping[str, Given]) -> bool:
                 made.came_from(f"tls.certificates[0].{name}", one)
             return True
         for one in pair:
-            made.warn(f"{one.problem('was ignored, as it takes both ' + ' and '.join(names))}")
+            made.warn(str(one.problem(f"was ignored, as it takes both {' and '.join(names)}")))
     return False
 
 
@@ -136,7 +148,7 @@ def _by_path(made: Draft, given: Given) -> str:
     path = Path(given.text)
     if not path.is_absolute():
         path = Path.cwd() / path
-        made.warn(f"{given.problem(f'was relative to the directory it was started in; taken to be {path}')}")
+        made.warn(str(given.problem(f"was relative to the directory it was started in; taken to be {path}")))
     return os.path.normpath(path)
 
 
@@ -149,18 +161,12 @@ def _switch(made: Draft, given: Given | None) -> bool:
 
 def _logins(made: Draft, given: Mapping[str, Given]) -> None:
     made.put("mailboxes.nested", True)
-    unused: tuple[str, ...] = ()
     if "jwt-secret" in given:
         _tokens(made, given["jwt-secret"])
-        unused = ("user", "password", *_HTTP, *_STORE)
     elif "http-basic-auth-url" in given:
         _http(made, given["http-basic-auth-url"], given.get("http-basic-auth-url-insecure"))
-        unused = ("user", "password", *_STORE)
     else:
         _one_user(made, given)
-    idle = [name for name in unused if name in given]
-    if idle:
-        made.warn(f"not used, as before, and left out: {', '.join(idle)}")
 
 
 def _tokens(made: Draft, secret: Given) -> None:

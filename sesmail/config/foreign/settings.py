@@ -24,9 +24,9 @@ class Given:
     text: str = field(repr=False)
     where: Where
 
-    def problem(self, message: str) -> Problem:
-        """What is wrong with it."""
-        return Problem(self.where, "" if self.name == self.where.source else self.name, message)
+    def problem(self, message: str, near: str | None = None) -> Problem:
+        """What is wrong with it, and the name that was probably meant."""
+        return Problem(self.where, "" if self.name == self.where.source else self.name, message, near)
 
 
 def from_environ(environ: Mapping[str, str], names: Mapping[str, str]) -> dict[str, Given]:
