@@ -21,6 +21,7 @@ from sesmail.storage.read.directory import DirectoryReader
 from sesmail.storage.read.requests import Requests
 from sesmail.storage.read.s3 import S3Reader
 from sesmail.storage.read.transport import Pool
+from sesmail.storage.read.turns import Turns
 from sesmail.storage.store import Reader
 
 Run = Callable[..., Awaitable[Any]]
@@ -56,6 +57,7 @@ class Readers:
         self._read_timeout = read_timeout
         self._attempts = attempts
         self._kept = kept
+        self._turns = Turns(reactor)
         self._readers: OrderedDict[StorePlace, Reader] = OrderedDict()
         self._pools: OrderedDict[_PoolName, Pool] = OrderedDict()
         self._all_pools: WeakSet[Pool] = WeakSet()
@@ -80,7 +82,7 @@ class Readers:
         if parts.scheme == "file":
             return DirectoryReader(DirectoryStore(Path(unquote(parts.path))), self._run)
         requests = Requests(place, self._clients, self._run, self._pool, clock=self._reactor, attempts=self._attempts)
-        return S3Reader(requests, attempts=self._attempts)
+        return S3Reader(requests, self._turns, attempts=self._attempts)
 
     def _pool(self, address: Address) -> Pool:
         name = (address.secure, address.host, address.port, address.ca_bundle)
