@@ -77,4 +77,4 @@ class TokenChecker:
 
 
 def _name(provider: str, place: Place | None) -> str:
-    return provider if place is None else f"{place.store.url}/{place.prefix}"
+    return provider if place is None or place == DEMO else f"{place.store.url}/{place.prefix}"

@@ -30,11 +30,12 @@ class Incomplete(ValueError):
     """Says which claim is missing or malformed, never what one holds."""
 
 
-# Keys and token become parts of a header, the prefix of a path.
+# Keys and token become parts of a header, the prefix of a path; what a bucket may be called is for whoever reaches it to say.
 _FORMS = {
     "awsAccessKeyID": re.compile(r"[A-Za-z0-9_./+=-]{1,128}"),
     "awsSecretAccessKey": re.compile(r"[!-~]{1,512}"),
     "awsSessionToken": re.compile(r"[!-~]{0,8192}"),
+    "bucket": re.compile(r"[^/]+"),
     "prefix": re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{0,900}"),
 }
 

@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 TIMEOUT = 10.0
 REPLY_OCTETS = 64 * 1024
 CONNECTIONS = 16
+# Web servers drop idle connections about as soon.
+IDLE = 15.0
 # Clients try a wrong password several times in a row.
 REFUSED_FOR = 10.0
 REFUSED_KEPT = 10_000
@@ -77,6 +79,7 @@ class HTTPChecker:
         self._timeout = timeout
         self._pool = HTTPConnectionPool(reactor)
         self._pool.maxPersistentPerHost = CONNECTIONS
+        self._pool.cachedConnectionTimeout = IDLE
         self._agent = Agent(reactor, _Verified(trust), connectTimeout=timeout, pool=self._pool)
         self._refused = _Refused(reactor.seconds)
         self._turns: dict[bytes, _Turn] = {}
@@ -92,7 +95,7 @@ class HTTPChecker:
 
     async def _check(self, username: bytes, password: bytes) -> Account:
         name = self._names.complete(username)
-        if not name or b":" in username:
+        if not username or b":" in username:
             # Cannot be said in basic authentication.
             raise UnknownUser
         async with self._turn(username):
