@@ -58,7 +58,7 @@ class Session:
             if batch:
                 self._socket.sendall(b"".join(b"RETR %d\r\n" % number for number in batch))
                 asked += len(batch)
-            octets += len(self._multi_line())
+            octets += self._skipped() if window == 1 else len(self._multi_line())
         return octets
 
     def quit(self) -> None:
@@ -82,6 +82,19 @@ class Session:
         del self._buffer[: end + len(_END)]
         _good(answer[:80])
         return answer
+
+    def _skipped(self) -> int:
+        """Octets of an answer behind which nothing can come; looked at only at both ends, so that the client costs little."""
+        first = last = self._socket.recv(1 << 18)
+        octets = len(first)
+        while not last.endswith(_END):
+            data = self._socket.recv(1 << 18)
+            if not data:
+                raise RuntimeError("the server closed the connection")
+            octets += len(data)
+            last = data if len(data) >= len(_END) else last[-len(_END) :] + data
+        _good(first[:80])
+        return octets
 
     def _more(self) -> None:
         data = self._socket.recv(1 << 18)
