@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Generator, Mapping
+from typing import TypeAlias
 
 from twisted.cred.credentials import ICredentials, UsernamePassword
 from twisted.cred.portal import Portal
@@ -16,7 +17,8 @@ from twisted.cred.portal import Portal
 from sesmail.credentials import BearerToken, IBearerToken
 from sesmail.errors import BadLogin, Malformed
 
-Credentials = ICredentials | BearerToken
+# As text: interfaces of Debian 12's zope.interface know no "|".
+Credentials: TypeAlias = "ICredentials | BearerToken"
 Conversation = Generator[bytes, bytes, Credentials]
 
 
