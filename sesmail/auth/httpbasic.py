@@ -79,7 +79,7 @@ class HTTPChecker:
         self._timeout = timeout
         self._pool = HTTPConnectionPool(reactor)
         self._pool.maxPersistentPerHost = CONNECTIONS
-        self._pool.cachedConnectionTimeout = IDLE
+        self._pool.cachedConnectionTimeout = int(IDLE)
         self._agent = Agent(reactor, _Verified(trust), connectTimeout=timeout, pool=self._pool)
         self._refused = _Refused(reactor.seconds)
         self._turns: dict[bytes, _Turn] = {}
