@@ -56,9 +56,9 @@ clean:
 	    .import_linter_cache twisted/plugins/dropin.cache
 	find sesmail tests bench twisted -name __pycache__ -prune -exec rm -rf {} +
 
-# The mail programs that the tests fetch with.
+# The mail programs that the tests fetch with, and a server to compare with.
 programs:
-	@$(ENSURE) curl fetchmail getmail openssl
+	@$(ENSURE) curl dovecot fetchmail getmail openssl
 
 .venv/runtime: setup.cfg
 	@$(ENSURE) venv

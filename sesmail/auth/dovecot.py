@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 # Dovecot holds a refusal back for 2 seconds, and under attack for up to 15.
 TIMEOUT = 25.0
 PENDING = 1000
+# A Dovecot that was told to read its configuration again keeps its old self for the connections that it has.
+CONNECTED = 60.0
 # Dovecot reads lines of up to 8192 octets.
 _LONGEST = 6000
 # No process has such an id.
@@ -64,6 +66,7 @@ class DovecotChecker:
         self._service = service
         self._timeout = timeout
         self._connection: AuthClient | None = None
+        self._since = 0.0
         self._connecting: list[Deferred[AuthClient]] | None = None
 
     # cred's annotations know only bytes as an avatar id; its portal hands on whatever it gets.
@@ -119,7 +122,9 @@ class DovecotChecker:
 
     async def _connected(self) -> AuthClient:
         if self._connection is not None and self._connection.ready:
-            return self._connection
+            if self._clock.seconds() - self._since < CONNECTED:
+                return self._connection
+            self._connection.retire()
         mine: Deferred[AuthClient] = Deferred(self._gave_up)
         if self._connecting is None:
             self._connecting = [mine]
@@ -139,7 +144,7 @@ class DovecotChecker:
 
     async def _shaken_hands(self) -> AuthClient:
         client: AuthClient = await self._endpoint.connect(_AuthClients())  # type: ignore[assignment]
-        self._connection = client
+        self._connection, self._since = client, self._clock.seconds()
         await client.shaken
         return client
 
@@ -160,6 +165,7 @@ class AuthClient(LineOnlyReceiver):
     def __init__(self) -> None:
         self.shaken: Deferred[None] = Deferred(lambda _: self.abort())
         self.ready = False
+        self._retired = False
         self.heard = 0
         """Lines that have come."""
         self._mechanisms: set[str] = set()
@@ -179,8 +185,9 @@ class AuthClient(LineOnlyReceiver):
         number = self._number
         answer: Deferred[Reply] = Deferred(lambda _: self._forget(number))
         self._waiting[number] = answer
-        # The transport is ours to judge; without "nologin" Dovecot would wait for a process to take the user over.
-        flags = (f"service={service}", "secured", "nologin")
+        # The transport is ours to judge. Without "nologin" Dovecot would wait for a process to take the user over; and it would
+        # count the wrong passwords of all our clients as one's, and make everybody wait for them.
+        flags = (f"service={service}", "secured", "nologin", "no-penalty")
         self._say("AUTH", str(number), "PLAIN", *flags, "resp=" + base64.b64encode(response).decode())
         return answer
 
@@ -197,6 +204,8 @@ class AuthClient(LineOnlyReceiver):
             waiting = self._waiting.pop(int(fields[0]), None)
             if waiting is not None:
                 waiting.callback((word, fields[1:]))
+            if self._retired:
+                self.retire()
 
     def _shake(self) -> None:
         if "PLAIN" not in self._mechanisms:
@@ -218,6 +227,12 @@ class AuthClient(LineOnlyReceiver):
         for one in waiting.values():
             one.errback(ConnectionLost())
 
+    def retire(self) -> None:
+        """Drop the connection as soon as nobody waits."""
+        self.ready, self._retired = False, True
+        if not self._waiting:
+            self.abort()
+
     def abort(self) -> None:
         """Drop the connection; whoever waits hears of it."""
         self.ready = False
@@ -226,6 +241,8 @@ class AuthClient(LineOnlyReceiver):
 
     def _forget(self, number: int) -> None:
         self._waiting.pop(number, None)
+        if self._retired:
+            self.retire()
 
     def _say(self, *fields: str) -> None:
         self.sendLine("\t".join(fields).encode())

@@ -38,7 +38,7 @@ TIMEOUT = 10.0
 REPLY_OCTETS = 64 * 1024
 CONNECTIONS = 16
 # Web servers drop idle connections about as soon.
-IDLE = 15.0
+IDLE = 15
 # Clients try a wrong password several times in a row.
 REFUSED_FOR = 10.0
 REFUSED_KEPT = 10_000

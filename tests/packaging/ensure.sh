@@ -13,6 +13,7 @@ is_there() {
 package_of() {
     case $1 in
         venv) echo python3-venv ;;
+        dovecot) echo dovecot-core ;;
         getmail) echo getmail6 ;;
         *) echo "$1" ;;
     esac
