@@ -25,6 +25,10 @@ from sesmail.service.proxied import ProxiedFactory
 _log = logging.getLogger(__name__)
 
 _PROXIED = "haproxy:"
+# Connections that the kernel keeps until they are accepted, as far as it lets us. Twisted's 50 are fewer than come at once when
+# a line is back: the others would try again after one second, then after three, then seven.
+BACKLOG = 1024
+_QUEUED = frozenset({"tcp", "tcp6", "unix"})
 
 
 class BadEndpoint(Exception):
@@ -88,10 +92,16 @@ class Listener(Service):
 
 def _endpoint(reactor: IReactorTime, description: str) -> IStreamServerEndpoint:
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, _queued(description))
     except (ValueError, LookupError, TypeError) as error:
         raise BadEndpoint(f"{description}: {error}") from error
     return endpoint
+
+
+def _queued(description: str) -> str:
+    if description.partition(":")[0] in _QUEUED and ":backlog=" not in description:
+        return f"{description}:backlog={BACKLOG}"
+    return description
 
 
 def _now(listening: Deferred[IListeningPort]) -> IListeningPort:

@@ -50,3 +50,13 @@ class ListenerTest(TestCase):
         self.assertRaises(RuntimeError, lambda: listener.address)
         with socket.create_server(("127.0.0.1", address.port)):
             pass
+
+    def test_hundreds_may_come_at_once(self) -> None:
+        listener = self.listener("tcp:0:interface=127.0.0.1")
+        listener.startService()
+        self.addCleanup(listener.stopService)
+        address: Any = listener.address
+        # The reactor does not run meanwhile, so nobody is accepted; beyond the queue a client has to try again a second later.
+        for _ in range(500):
+            client = socket.create_connection(("127.0.0.1", address.port), 0.9)
+            self.addCleanup(client.close)
