@@ -213,6 +213,19 @@ class Faults(TestCase):
         self.assertEqual(first + await collect(body), _BIG * 8)
         self.assertEqual(len(script.seen), 3)
 
+    async def test_who_waits_for_a_connection_does_not_wait_for_one_that_nobody_reads(self) -> None:
+        whole = ok(_BIG * 8, ETag=_ETAG)
+        self.patch(transport, "PARK", 60)
+        self.patch(transport, "PARK_WANTED", 0.05)
+        for paused_before in (0.0, 0.2):
+            script, store = self._listen(whole, ok(b"x"), lambda head: _ranged_of(_BIG * 8, head), size=1)
+            body = await store.open("m/1", size=len(_BIG) * 8)
+            first = await body.read()
+            await deferLater(clock, paused_before)
+            self.assertEqual(await collect(await store.open("m/2", size=1)), b"x")
+            self.assertEqual(first + await collect(body), _BIG * 8)
+            self.assertEqual(len(script.seen), 3)
+
 
 def _ranged(octets: int | None = None, then: str = "keep") -> Callable[[str], Answer]:
     """The part of _BIG that is asked for, or only so many octets of the answer."""

@@ -21,7 +21,9 @@ from sesmail.storage.read.framing import Broken, Framing, Head
 
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
+# So many seconds a connection is kept for somebody who does not read, and so many when others wait for one.
 PARK = 5.0
+PARK_WANTED = 0.5
 _QUEUE = 20_000
 
 
@@ -64,6 +66,7 @@ class _Connection(Protocol):
         self.alive = False
         self.used = 0
         self.idle_since = 0.0
+        self.paused_since = 0.0
 
     def connectionMade(self) -> None:
         self.alive = True
@@ -100,11 +103,20 @@ class _Connection(Protocol):
 
     def pause(self) -> None:
         """Nobody reads. After a while the connection is worth more to others: the reader may ask for the rest anew."""
+        self.paused_since = self._clock.seconds()
         if self._timer is not None:
-            self._timer.reset(PARK)
+            self._timer.reset(PARK_WANTED if self._pool.wanted else PARK)
+        self._pool.paused.add(self)
         self.transport.pauseProducing()  # type: ignore[union-attr]
 
+    def hurry(self) -> None:
+        """Somebody waits for a connection, and nobody reads from this one."""
+        until = self.paused_since + PARK_WANTED
+        if self._timer is not None and self._timer.getTime() > until:
+            self._timer.reset(max(0.0, until - self._clock.seconds()))
+
     def resume(self) -> None:
+        self._pool.paused.discard(self)
         if self._timer is not None:
             self._timer.reset(self._read_timeout)
         self.transport.resumeProducing()  # type: ignore[union-attr]
@@ -134,12 +146,14 @@ class _Connection(Protocol):
             self._timer = self._clock.callLater(self._read_timeout, self._timed_out)
 
     def _rest(self) -> None:
+        self._pool.paused.discard(self)
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
 
     def _timed_out(self) -> None:
         self._timer = None
+        self._pool.paused.discard(self)
         self.abort()
         self._fail(Failed(f"no answer within {self._read_timeout:g} s"))
 
@@ -248,6 +262,7 @@ class Pool:
         self._size = size
         self._read_timeout = read_timeout
         self._idle_limit = idle
+        self.paused: set[_Connection] = set()
         self._open: set[_Connection] = set()
         self._idle: list[_Connection] = []
         self._connecting = 0
@@ -280,6 +295,11 @@ class Pool:
             self._sweep.cancel()
             self._sweep = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for a connection."""
+        return bool(self._waiting)
+
     async def _connection(self) -> _Connection:
         while True:
             while self._idle:
@@ -295,6 +315,8 @@ class Pool:
             raise Failed("too many requests wait for this endpoint")
         turn: Deferred[None] = Deferred(self._waiting.remove)
         self._waiting.append(turn)
+        for connection in self.paused:
+            connection.hurry()
         turn.addTimeout(self._read_timeout, self._clock)
         try:
             await turn
