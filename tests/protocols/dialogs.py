@@ -14,6 +14,7 @@ first of these that begin with ``#`` set things up:
     # policy: plaintext=never            fields of Policy
     # peer: 192.0.2.1
     # stls                               TLS is offered
+    # takes tokens                       a checker takes bearer tokens
     # logged in                          log in first, with answers left out
 """
 
@@ -77,6 +78,8 @@ class Dialog:
                 self.peer = value
             case ["stls"]:
                 self.stls = True
+            case ["takes", "tokens"]:
+                self.post.take_tokens()
             case ["logged", "in"]:
                 self.logged_in = True
             case _:

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.mail import pop3
 from zope.interface import Interface, implementer
 
+from sesmail.credentials import IBearerToken
 from sesmail.errors import BadLogin, NoSuchMessage
 from sesmail.protocols.pop3.mailbox import PopMailbox
 
@@ -115,7 +116,8 @@ class MemoryChecker:
         return Deferred.fromCoroutine(self._ask(credentials))
 
     async def _ask(self, credentials: object) -> bytes | tuple[()]:
-        name, password = getattr(credentials, "username", b""), getattr(credentials, "password", b"")
+        name = getattr(credentials, "username", b"")
+        password = getattr(credentials, "password", getattr(credentials, "token", b""))
         self.asked.append((name, password))
         if self.held is not None:
             await self.held
@@ -160,3 +162,7 @@ class MemoryPost:
         self.checker = MemoryChecker(dict(USERS))
         self.realm = MemoryRealm(self.maildrop)
         self.portal = Portal(self.realm, [self.checker])
+
+    def take_tokens(self) -> None:
+        """Passwords are taken as bearer tokens, too."""
+        self.portal.registerChecker(self.checker, IBearerToken)
