@@ -6,13 +6,14 @@ import itertools
 import random
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from sesmail.aws.sessions import Clients
+from sesmail.aws.sessions import Address, Clients
 from sesmail.errors import NoSuchMessage, Unavailable
 from sesmail.interfaces import Keys, StorePlace
 from sesmail.storage.directory import DirectoryStore
@@ -135,3 +136,26 @@ class S3Reading(_Reading, TestCase):
         with pytest.raises(Unavailable) as caught:
             await listed(self.readers.reader(wrong), "box/")
         self.assertNotIn("wrong", caught.value.public)
+
+    async def test_few_are_kept_and_whoever_uses_another_goes_on_with_it(self) -> None:
+        self.given(["box/one"])
+        readers = Readers(clock, deferToThread, Clients(), kept=2)
+        self.addCleanup(readers.close)
+        mine = readers.reader(self.place)
+        self.assertEqual(len(await listed(mine, "box/")), 1)
+        for number in range(20):
+            readers.reader(replace(self.place, keys=Keys(f"AKIA{number}", "x")))
+        self.assertIsNot(readers.reader(self.place), mine)
+        self.assertEqual(len(await listed(mine, "box/")), 1)
+        self.assertLessEqual(len(readers._readers), 2)
+
+    async def test_pools_without_connections_are_not_kept(self) -> None:
+        readers = Readers(clock, deferToThread, Clients(), kept=2)
+        self.addCleanup(readers.close)
+        self.given(["box/one"])
+        await listed(readers.reader(self.place), "box/")
+        for number in range(20):
+            readers._pool(Address(True, f"bucket-{number}.example", 443, "", "us-east-1", None))
+        self.assertLessEqual(len(readers._pools), 3)
+        used = [pool for pool in readers._pools.values() if not pool.unused]
+        self.assertEqual(len(used), 1)
