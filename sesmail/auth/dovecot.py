@@ -43,7 +43,7 @@ Reply = tuple[str, list[str]]
 class DovecotChecker:
     """Asks over one connection, which is made when it is first needed and again when it was lost.
 
-    Dovecot says what the user is called; mail lies where `place_of` says. It does not say whether a refused user is unknown, so
+    Dovecot is given the name with the default domain where it has none, and says what the user is called; mail lies where `place_of` says. It does not say whether a refused user is unknown, so
     that is a BadLogin. A temporary failure of its own, a time-out and a lost connection are Unavailable.
     """
 
@@ -79,25 +79,25 @@ class DovecotChecker:
             self._connection.abort()
 
     async def _check(self, username: bytes, password: bytes) -> Account:
-        self._names.user(username)
-        if b"\0" in password or len(username) + len(password) > _LONGEST:
+        typed = self._names.user(username)
+        if b"\0" in password or len(password) > _LONGEST:
             # In PLAIN a NUL would begin another field.
             raise BadLogin
-        word, fields = await self._within_time(username, password)
+        word, fields = await self._within_time(str(typed).encode(), password)
         flags = {field.partition("=")[0] for field in fields}
         if word == "FAIL" and ("temp" in flags or "code=temp_fail" in fields):
             raise Unavailable(cause="Dovecot could not check a login")
         if word != "OK" or flags & {"nologin", "proxy"}:
             raise BadLogin
-        name = self._called(fields, username)
+        name = self._called(fields, typed)
         try:
             return Account(str(name), name.address, self._place_of(name.local, name.domain))
         except NoSuchMailbox as error:
             raise Unavailable(cause=error) from error
 
-    def _called(self, fields: list[str], username: bytes) -> Name:
+    def _called(self, fields: list[str], typed: Name) -> Name:
         called = next((field[5:] for field in fields if field.startswith("user=")), None)
-        return self._names.user(username if called is None else called.encode())
+        return typed if called is None else self._names.user(called.encode())
 
     async def _within_time(self, username: bytes, password: bytes) -> Reply:
         before = self._connection
