@@ -20,9 +20,9 @@ _numbers = itertools.count()
 
 
 class Account:
-    """One account: small messages, and one of `BIG` octets at the end."""
+    """One account: small messages, and one of about `big` octets at the end, unless that is 0."""
 
-    def __init__(self, store: Store, *, small: int = 3, big: bool = True) -> None:
+    def __init__(self, store: Store, *, small: int = 3, big: int = BIG) -> None:
         self.store = store
         self.domain = f"d{next(_numbers)}.example"
         self.user = f"ann@{self.domain}"
@@ -33,7 +33,7 @@ class Account:
         ]
         if big:
             line = f".{self.domain} says the same again and again, and again\r\n".encode()
-            self.mails.append(f"{head}big\r\n\r\n".encode() + line * (BIG // len(line)))
+            self.mails.append(f"{head}big\r\n\r\n".encode() + line * (big // len(line)))
         digest = hashlib.sha512(f"ann:{PASSWORD}".encode()).hexdigest()
         pairs = [(self._prefix + f"{number:032}", mail) for number, mail in enumerate(self.mails)]
         store.put([(f"mailboxes/{self.domain}/passwd.txt", f"ann:{digest}\r\n".encode())])

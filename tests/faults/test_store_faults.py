@@ -134,12 +134,12 @@ def is_served(world: World, account: Account) -> None:
 
 def test_a_login_whose_passwd_file_cannot_be_read_is_refused_for_a_time(world: World) -> None:
     faults = [*FAULTS, Rule("", "404-bucket")]
-    check_nothing_is_lost(world, together(world, faults, passwd_requests, is_refused_for_a_time, small=1, big=False))
+    check_nothing_is_lost(world, together(world, faults, passwd_requests, is_refused_for_a_time, small=1, big=0))
 
 
 def test_a_mailbox_that_cannot_be_listed_is_not_an_empty_one(world: World) -> None:
     faults = [*FAULTS, Rule("", "404"), Rule("", "404-bucket")]
-    check_nothing_is_lost(world, together(world, faults, list_requests, is_refused_for_a_time, small=1, big=False))
+    check_nothing_is_lost(world, together(world, faults, list_requests, is_refused_for_a_time, small=1, big=0))
 
 
 @pytest.mark.parametrize("requests", [passwd_requests, list_requests, message_requests])
@@ -156,7 +156,7 @@ def test_a_message_that_cannot_be_read_is_refused_and_the_session_goes_on(world:
             assert pop.ask("STAT").startswith(b"+OK 3 ")
             assert pop.ask("QUIT").startswith(b"+OK")
 
-    check_nothing_is_lost(world, together(world, FAULTS, message_requests, case, big=False))
+    check_nothing_is_lost(world, together(world, FAULTS, message_requests, case, big=0))
 
 
 def test_a_message_that_went_away_since_the_listing_is_told_as_such(world: World) -> None:
@@ -236,15 +236,15 @@ def check_the_rest_is_served(world: World, faults: Sequence[Rule], accounts: Seq
 
 
 def test_what_could_not_be_removed_together_is_told_and_nothing_else_goes(world: World) -> None:
-    check_the_rest_is_served(world, FAULTS, together(world, FAULTS, delete_requests, removes_two, big=False))
+    check_the_rest_is_served(world, FAULTS, together(world, FAULTS, delete_requests, removes_two, big=0))
 
 
 def test_what_could_not_be_removed_one_by_one_is_told_and_nothing_else_goes(world: World) -> None:
     with gateway.running(config({**world.bucket.storage(), "endpoint": world.proxy.endpoint}, free_port())) as running:
         lesser = replace(world, gateway=running)
         # Once it was told that there are no batches it does not ask again.
-        together(lesser, [Rule("", "501")], delete_requests, removes_two, big=False)
-        check_the_rest_is_served(lesser, FAULTS, together(lesser, FAULTS, single_delete_requests, removes_two, big=False))
+        together(lesser, [Rule("", "501")], delete_requests, removes_two, big=0)
+        check_the_rest_is_served(lesser, FAULTS, together(lesser, FAULTS, single_delete_requests, removes_two, big=0))
 
 
 def storm(world: World, sessions: int, seed: int) -> None:
