@@ -58,13 +58,6 @@ class Gateway(MultiService):
         self.listeners.append(listener)
         self.factories.append(factory)
 
-    def startService(self) -> None:
-        # What is imported by now stays for ever. Left to the garbage collector, each of its full passes (a large listing
-        # brings one about) would look through all of it and hold the reactor for some 30 ms.
-        gc.collect()
-        gc.freeze()
-        super().startService()
-
     def stopService(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._stop())
 
@@ -84,7 +77,12 @@ def build(config: Config, reactor: Any) -> Gateway:
     for warning in config.warnings:
         _log.warning("%s", warning)
     try:
-        return _built(config, reactor)
+        gateway = _built(config, reactor)
+        # What is imported by now stays for ever. Left to the garbage collector, each of its full passes (a large listing
+        # brings one about) would look through all of it and hold the reactor for some 30 ms.
+        gc.collect()
+        gc.freeze()
+        return gateway
     except LookupError as error:
         raise _problem(config, "auth.checkers", f"there is no checker {error}") from error
     except BadCertificate as error:
