@@ -92,7 +92,7 @@ def config(storage: Mapping[str, Any], port: int, **sections: Any) -> dict[str, 
     quick = {"connect_timeout": 1, "read_timeout": 1, "attempts": 3}
     made: dict[str, Any] = {
         "storage": {**storage, **(quick if "endpoint" in storage else {})},
-        "auth": {"passwd_cache": 0},
+        "auth": {"passwd_cache": 0, "throttle_wait": 0},
         "pop3": {"listeners": [{"endpoint": f"tcp:{port}:interface=127.0.0.1", "tls": "none"}]},
         "limits": {"connections_per_address": 1000},
         "mailboxes": {"mixed_case": False},

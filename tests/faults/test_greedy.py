@@ -171,7 +171,7 @@ def flooded(folder: Folder, said: bytes, answers: int) -> None:
     """A session says all this and reads the answers until there were so many. Others are served meanwhile."""
     account = Account(folder, small=1, big=0)
     with watching(folder) as watch, account.log_in(watch.port) as pop:
-        flood, slowest, ends = Flood(pop, said), 0.0, time.monotonic() + (60 if answers else 3)
+        flood, slowest, ends = Flood(pop, said), 0.0, time.monotonic() + (60 if answers else 2)
         while time.monotonic() < ends and (not answers or flood.answered < answers):
             flood.say()
             if answers:
@@ -194,7 +194,7 @@ def test_millions_of_commands_whose_answers_nobody_reads_are_held_back(folder: F
 
 
 def test_an_octet_a_second_lasts_only_so_long(folder: Folder) -> None:
-    with watching(folder, pop3={"login_timeout": 4}) as watch, ExitStack() as stack:
+    with watching(folder, pop3={"login_timeout": 3}) as watch, ExitStack() as stack:
         descriptors = watch.descriptors()
         clients = [connected(stack, watch.port) for _ in range(100)]
         began, slowest = time.monotonic(), 0.0
@@ -206,6 +206,6 @@ def test_an_octet_a_second_lasts_only_so_long(folder: Folder) -> None:
             if watch.descriptors() <= descriptors + 2:
                 break
             time.sleep(1)
-        assert 3 < time.monotonic() - began < 10
+        assert 2 < time.monotonic() - began < 10
         assert slowest < SERVED
         assert watch.grown() < 8 * MIB

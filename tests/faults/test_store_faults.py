@@ -298,7 +298,7 @@ def _one_session(pop: RawPop, account: Account, chance: random.Random, marked: s
 
 
 def test_a_short_storm_loses_nothing(world: World) -> None:
-    storm(world, 24, seed=1)
+    storm(world, 16, seed=1)
 
 
 @pytest.mark.proof

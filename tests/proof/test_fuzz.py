@@ -59,7 +59,7 @@ def test_a_million_inputs() -> None:
 
 
 def test_a_round_is_the_same_every_time() -> None:
-    command = [sys.executable, "-m", "tests.proof.fuzz", "--seed", "same", "--first", "7", "--rounds", "60"]
+    command = [sys.executable, "-m", "tests.proof.fuzz", "--seed", "same", "--first", "7", "--rounds", "20"]
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
     first, second = (json.loads(subprocess.run(command, env=environment, capture_output=True, check=True).stdout) for _ in "12")
     for one in (first, second):
