@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from sesmail.auth.records import Records, parse
+from sesmail.auth.run import Run
 from sesmail.errors import MailError, NoSuchMessage, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -44,11 +45,15 @@ class Domains:
     """The users of each domain, at most `lifetime` seconds old.
 
     A domain without a file has no users, which is remembered for as long. At most `limit` domains are kept, the one asked
-    for least recently goes first. However many logins ask at once, a domain is loaded once.
+    for least recently goes first. However many logins ask at once, a domain is loaded once. With `run` files are parsed in a
+    worker: one of several megabytes takes most of a second.
     """
 
-    def __init__(self, load: Load, lifetime: float, now: Callable[[], float], *, limit: int = DOMAINS) -> None:
+    def __init__(
+        self, load: Load, lifetime: float, now: Callable[[], float], *, limit: int = DOMAINS, run: Run | None = None
+    ) -> None:
         self._load = load
+        self._run = run
         self._lifetime = lifetime
         self._now = now
         self._limit = limit
@@ -95,7 +100,9 @@ class Domains:
             raise Unavailable(cause=error) from error
         if file is None:
             return self._still(domain, known)
-        return self._keep(domain, _parsed(domain, file), file.etag)
+        records = await self._run(parse, file.data) if self._run is not None else parse(file.data)
+        _tell_of(domain, records)
+        return self._keep(domain, records, file.etag)
 
     def _still(self, domain: str, known: _Entry | None) -> Records:
         if known is None:
@@ -110,9 +117,7 @@ class Domains:
         return records
 
 
-def _parsed(domain: str, file: File) -> Records:
-    records = parse(file.data)
+def _tell_of(domain: str, records: Records) -> None:
     for lines, what in ((records.malformed, "malformed lines ignored"), (records.unusable, "no password fits these lines")):
         if lines:
             _log.warning("password file %s: %s: %s", domain or "of all", what, ", ".join(map(str, lines[:10])))
-    return records

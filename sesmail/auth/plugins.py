@@ -80,13 +80,13 @@ def _static(tools: Tools) -> ICredentialsChecker:
 
 
 def _passwd(tools: Tools) -> ICredentialsChecker:
-    domains = Domains(tools.load, tools.settings.passwd_cache, tools.now)
+    domains = Domains(tools.load, tools.settings.passwd_cache, tools.now, run=tools.run)
     editable = tools.editable if tools.settings.upgrade else None
     return PasswdChecker(tools.names, domains, tools.place_of, tools.run, editable=editable)
 
 
 def _passwd_file(tools: Tools) -> ICredentialsChecker:
-    domains = Domains(tools.load_all, tools.settings.passwd_cache, tools.now)
+    domains = Domains(tools.load_all, tools.settings.passwd_cache, tools.now, run=tools.run)
     editable = tools.editable if tools.settings.upgrade else None
     return PasswdFileChecker(tools.names, domains, tools.place_of, tools.run, editable=editable)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import TestCase
@@ -70,6 +71,24 @@ class DomainsTest(TestCase):
         self.shelf.files["a.example"] = File(b"ann:" + HASH, "two")
         self.shelf.time = 31.0
         self.assertEqual(self.users("a.example"), ["ann"])
+
+    def test_a_file_that_we_changed_is_looked_at_at_once(self) -> None:
+        self.users("a.example")
+        self.shelf.files["a.example"] = File(b"ann:" + HASH, "two")
+        self.shelf.domains.expire("a.example")
+        self.shelf.domains.expire("b.example")
+        self.assertEqual(self.users("a.example"), ["ann"])
+
+    def test_a_file_is_parsed_where_work_is_done(self) -> None:
+        parsed: list[bytes] = []
+
+        async def run(function: Any, data: bytes) -> Any:
+            parsed.append(data)
+            return function(data)
+
+        self.shelf.domains = Domains(self.shelf.load, 30.0, lambda: self.shelf.time, run=run)  # type: ignore[arg-type]
+        self.assertEqual(self.users("a.example"), ["tom"])
+        self.assertEqual(parsed, [b"tom:" + HASH])
 
     def test_a_domain_without_a_file_is_remembered_too(self) -> None:
         self.assertEqual(self.users("b.example") + self.users("b.example"), [])
