@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 END = b"\r\n.\r\n"
 _STATUS = re.compile(rb"(?:\+OK|-ERR|\+ )[^\r\n]*\r\n")
@@ -21,8 +21,9 @@ class Wrong(AssertionError):
     """The client heard what no client may hear."""
 
 
-def statuses(heard: bytes, mails: Sequence[bytes]) -> list[bytes]:
-    """The status lines, in order. `mails`: the messages that it may hear, as they go over the wire, without the final dot.
+def statuses(heard: bytes, mails: Mapping[bytes, frozenset[int]]) -> list[bytes]:
+    """The status lines, in order. `mails`: the messages that it may hear, as they go over the wire, without the final dot,
+    each with the octets that RETR may say it has.
 
     Raises Wrong for a message that is none of these, for half a message with its end, and for whatever is no answer. What
     breaks off in the middle is good.
@@ -40,9 +41,10 @@ def statuses(heard: bytes, mails: Sequence[bytes]) -> list[bytes]:
     return found
 
 
-def _behind(heard: bytes, status: bytes, at: int, mails: Sequence[bytes]) -> int:
+def _behind(heard: bytes, status: bytes, at: int, mails: Mapping[bytes, frozenset[int]]) -> int:
     if _RETR.match(status):
-        return _message(heard, at, mails)
+        octets = int(status.split()[1])
+        return _message(heard, at, [mail for mail, sizes in mails.items() if octets in sizes])
     if status == _TOP:
         return _top(heard, at, mails)
     for begin, row in _ROWS.items():
@@ -58,10 +60,10 @@ def _message(heard: bytes, at: int, mails: Sequence[bytes]) -> int:
     rest = heard[at:]
     if any((mail + b".\r\n").startswith(rest) for mail in mails):
         return len(heard)
-    raise Wrong(f"not a message of this user, or not the whole: {rest[:200]!r} ... {rest[-200:]!r}")
+    raise Wrong(f"not the message that was announced, or not the whole: {rest[:200]!r} ... {rest[-200:]!r}")
 
 
-def _top(heard: bytes, at: int, mails: Sequence[bytes]) -> int:
+def _top(heard: bytes, at: int, mails: Mapping[bytes, frozenset[int]]) -> int:
     end = heard.find(END, at - 2)
     part = heard[at : end + 2] if end >= 0 else heard[at:]
     good = (mail for mail in mails if mail.startswith(part) or (end < 0 and (mail + b".\r\n").startswith(part)))
@@ -70,7 +72,7 @@ def _top(heard: bytes, at: int, mails: Sequence[bytes]) -> int:
     return end + len(END) if end >= 0 else len(heard)
 
 
-def _cut_end(part: bytes, mails: Sequence[bytes]) -> bool:
+def _cut_end(part: bytes, mails: Iterable[bytes]) -> bool:
     """A top whose final line was cut: its dot, or its dot and CR, are there."""
     top = part.removesuffix(b"\r").removesuffix(b".")
     return any(mail.startswith(top) for mail in mails)

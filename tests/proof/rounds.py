@@ -192,6 +192,8 @@ class Round:
         for session, caller in zip(self.sessions, self.callers, strict=True):
             happened += _check_heard(caller)
             maildrop = post.opened.get(session)
+            if maildrop is not None and isinstance(caller._side, Dumb):
+                raise Wrong("what was said in the clear was obeyed under TLS")
             if maildrop is not None:
                 happened["removed"] += self._check_removed(caller, maildrop)
         asked = {key for maildrop in post.opened.values() for key in _asked(maildrop)}

@@ -65,16 +65,15 @@ def mails(user: int) -> dict[str, bytes]:
 
 
 @cache
-def on_the_wire(user: int) -> list[bytes]:
-    """The user's messages as RFC 1939 section 3 sends them, the final dot left out."""
-    return [_stuffed(mail) for mail in mails(user).values()]
+def on_the_wire(user: int) -> dict[bytes, frozenset[int]]:
+    """The user's messages as RFC 1939 section 3 sends them, the final dot left out, and their octets: as stored and with CRLF."""
+    forms = {mail: _crlf(mail) for mail in mails(user).values()}
+    return {re.sub(rb"(?m)^\.", b"..", crlf): frozenset((len(mail), len(crlf))) for mail, crlf in forms.items()}
 
 
-def _stuffed(mail: bytes) -> bytes:
+def _crlf(mail: bytes) -> bytes:
     crlf = re.sub(rb"(?<!\r)\n", b"\r\n", mail)
-    if not crlf.endswith(b"\n"):
-        crlf += b"\r\n"
-    return re.sub(rb"(?m)^\.", b"..", crlf)
+    return crlf if crlf.endswith(b"\n") else crlf + b"\r\n"
 
 
 class ShakyBody:

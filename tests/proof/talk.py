@@ -28,7 +28,7 @@ _ODD = (
     b"STLS\r\n",
     b"QUIT\r\n",
 )
-_LONG = (b"B" * 20_000, b"NOOP\r\n" * 3_000, b"USER " + b"u" * 70_000)
+_LONG = (b"B" * 20_000, b"NOOP\r\n" * 60_000, b"USER " + b"u" * 70_000)
 _OTHERS = (
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
@@ -80,7 +80,16 @@ def _session(chance: random.Random, user: int) -> bytes:
 
 def _before(chance: random.Random) -> bytes:
     return chance.choice(
-        (b"CAPA\r\n", b"STLS\r\n", b"AUTH\r\n", b"NOOP\r\n", b"USER x\r\nPASS y\r\n", b"AUTH PLAIN\r\n*\r\n", b"PASS \r\n")
+        (
+            b"CAPA\r\n",
+            b"STLS\r\n",
+            b"STLS\r\n",
+            b"AUTH\r\n",
+            b"NOOP\r\n",
+            b"USER x\r\nPASS y\r\n",
+            b"AUTH PLAIN\r\n*\r\n",
+            b"PASS \r\n",
+        )
     )
 
 
@@ -137,7 +146,7 @@ def _repeated(chance: random.Random, said: bytes) -> bytes:
 
 def _inserted(chance: random.Random, said: bytes) -> bytes:
     start, _ = _spot(chance, said)
-    odd = chance.choice(_ODD) if chance.random() < 0.97 else chance.choice(_LONG)
+    odd = chance.choice(_ODD) if chance.random() < 0.99 else chance.choice(_LONG)
     return said[:start] + odd + said[start:]
 
 
