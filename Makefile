@@ -66,7 +66,7 @@ programs:
 	@touch $@
 
 .venv/tests: .venv/runtime
-	@$(INSTALL) .venv `$(REQUIREMENTS) test | tr -d ' '`
+	@$(INSTALL) .venv `$(REQUIREMENTS) argon2 test | tr -d ' '`
 	@touch $@
 
 .venv-oldest/tests: tests/oldest.txt
