@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from sesmail.errors import MailError, NoSuchMessage, Refused, Unavailable
 from sesmail.storage.store import Aged, Denied, Loaded, Row, Unchanged, read_whole
@@ -201,7 +202,7 @@ def troubles() -> Iterator[None]:
         yield
     except ClientError as error:
         raise failure(error) from None
-    except (BotoCoreError, OSError) as error:
+    except (BotoCoreError, ResponseParserError, OSError) as error:
         raise Unavailable(cause=f"{type(error).__name__}: {error}"[:300]) from None
 
 

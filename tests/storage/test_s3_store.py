@@ -83,6 +83,10 @@ class S3Contract(StoreContract, unittest.TestCase):
         self.assertEqual(len(wins), 1)
 
 
+def _refusal(code: str) -> bytes:
+    return f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode() if code else b""
+
+
 class Answering(http.server.BaseHTTPRequestHandler):
     """Answers every request by the server's script."""
 
@@ -93,7 +97,7 @@ class Answering(http.server.BaseHTTPRequestHandler):
         asked = (self.command, self.path, dict(self.headers), body)
         self.server.asked.append(asked)  # type: ignore[attr-defined]
         status, code = self.server.script(*asked)  # type: ignore[attr-defined]
-        text = f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode() if code else b""
+        text = code if isinstance(code, bytes) else _refusal(code)
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -151,6 +155,11 @@ class S3TroubleTest(unittest.TestCase):
         self.assertRaises(Unavailable, store.load, "x", limit=1)
         self.assertRaises(Unavailable, store.put, "x", b"")
         self.assertRaises(Unavailable, store.delete, ["x", "y\x01"])
+
+    def test_half_an_answer_is_trouble(self) -> None:
+        store, _ = self.scripted(lambda *_: (200, b"<?xml version='1.0'?><DeleteResult"))
+        self.assertRaises(Unavailable, store.delete, ["x"])
+        self.assertRaises(Unavailable, lambda: list(store.list("")))
 
     def test_where_a_server_lacks_batches_keys_are_removed_one_by_one(self) -> None:
         for status, code in ((501, "NotImplemented"), (405, "MethodNotAllowed"), (400, "MissingContentMD5"), (405, "")):
