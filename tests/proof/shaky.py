@@ -18,6 +18,7 @@ from twisted.mail import pop3
 from zope.interface import implementer
 
 from sesmail.auth.realm import Realm
+from sesmail.credentials import IBearerToken
 from sesmail.errors import BadLogin, NoSuchMessage, Unavailable
 from sesmail.interfaces import Account, Body, Client, Maildrop, Place, StorePlace
 from sesmail.protocols.pop3.mailbox import PopMailbox
@@ -38,7 +39,7 @@ def name(user: int) -> bytes:
 
 
 def password(user: int) -> bytes:
-    return b"the password of %b" % marker(user)
+    return b"the-password-of-%b" % marker(user)
 
 
 @cache
@@ -174,15 +175,16 @@ class Watched:
 
 @implementer(ICredentialsChecker)
 class ShakyChecker:
-    """Knows the users by name and password, after some time, if at all."""
+    """Knows the users by name and password, which is their token too, after some time, if at all."""
 
-    credentialInterfaces = (IUsernamePassword,)
+    credentialInterfaces = (IUsernamePassword, IBearerToken)
 
     def __init__(self, store: ShakyStore) -> None:
         self._store = store
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
-        return Deferred.fromCoroutine(self._ask(credentials.username, credentials.password))
+        secret = credentials.token if IBearerToken.providedBy(credentials) else credentials.password
+        return Deferred.fromCoroutine(self._ask(credentials.username, secret))
 
     async def _ask(self, given: bytes, secret: bytes) -> Account:
         await self._store.way()

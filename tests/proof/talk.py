@@ -68,7 +68,11 @@ def login(chance: random.Random, user: int) -> bytes:
         return b"USER %b\r\nPASS %b\r\n" % (who, secret)
     if kind < 0.8:
         return b"AUTH PLAIN %b\r\n" % base64.b64encode(b"\0%b\0%b" % (who, secret))
-    return b"AUTH LOGIN\r\n%b\r\n%b\r\n" % (base64.b64encode(who), base64.b64encode(secret))
+    if kind < 0.9:
+        return b"AUTH LOGIN\r\n%b\r\n%b\r\n" % (base64.b64encode(who), base64.b64encode(secret))
+    if kind < 0.95:
+        return b"AUTH XOAUTH2\r\n%b\r\n" % base64.b64encode(b"user=%b\1auth=Bearer %b\1\1" % (who, secret))
+    return b"AUTH OAUTHBEARER %b\r\n" % base64.b64encode(b"n,a=%b,\1auth=Bearer %b\1\1" % (who, secret))
 
 
 def _session(chance: random.Random, user: int) -> bytes:
