@@ -92,9 +92,9 @@ def never_read(store: Bucket | Folder, sessions: int, seconds: int, octets: int 
                 client.recv(1)
             waited.append(watch.serve())
         measured(f"{sessions} sessions that do not read", grown=watch.grown(), first=waited[0], slowest=max(waited[1:]))
-        assert waited[0] < 5 * SERVED
+        assert waited[0] < 10 * SERVED
         assert max(waited[1:]) < SERVED
-        assert watch.grown() < sessions * MIB + 32 * MIB
+        assert watch.grown() < sessions * MIB * 1.5 + 32 * MIB
 
 
 def test_sessions_that_do_not_read_do_not_keep_others_from_a_bucket() -> None:
