@@ -10,6 +10,7 @@ import pytest
 from sesmail.aws.sessions import Clients, bucket
 from sesmail.errors import Malformed, Unavailable
 from sesmail.interfaces import Keys, StorePlace
+from tests.servers import moto
 
 _KEYS = Keys("AKIAEXAMPLE", "example", "token")
 _AWS = StorePlace("s3://mail", region="eu-west-1", keys=_KEYS)
@@ -82,3 +83,19 @@ def test_a_client_is_made_once_for_a_place() -> None:
     clients = Clients()
     assert clients.s3(_AWS) is clients.s3(replace(_AWS))
     assert clients.s3(_AWS) is not clients.s3(replace(_AWS, keys=Keys("AKIAOTHER", "x")))
+
+
+def test_a_role_is_assumed_with_what_was_found_and_its_keys_are_used() -> None:
+    clients = Clients(sts_endpoint=moto.running())
+    role = replace(_AWS, role="arn:aws:iam::123456789012:role/mail-reader", external_id="shared-with-us")
+    keys = clients.keys(role)
+    assert keys.access_key_id.startswith("ASIA")
+    assert keys.session_token
+    assert keys != _KEYS
+    assert clients.keys(role) == keys
+
+
+def test_a_role_that_cannot_be_assumed_is_trouble_of_ours() -> None:
+    with pytest.raises(Unavailable) as caught:
+        Clients(sts_endpoint="http://127.0.0.1:9").keys(replace(_AWS, role="arn:aws:iam::123456789012:role/mail-reader"))
+    assert "example" not in caught.value.public
