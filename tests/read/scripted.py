@@ -13,9 +13,9 @@ from twisted.internet.protocol import Factory, Protocol
 
 from sesmail.aws.sessions import Clients
 from sesmail.interfaces import Keys, StorePlace
+from sesmail.storage.read.pool import Pool
 from sesmail.storage.read.requests import Requests
 from sesmail.storage.read.s3 import S3Reader
-from sesmail.storage.read.transport import Pool
 from sesmail.storage.read.turns import Turns
 
 clock: Any = reactor

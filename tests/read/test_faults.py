@@ -17,7 +17,7 @@ from twisted.trial.unittest import TestCase
 
 from sesmail.errors import NoSuchMessage, TooLarge, Unavailable
 from sesmail.interfaces import Keys, StorePlace
-from sesmail.storage.read import transport
+from sesmail.storage.read import connection
 from sesmail.storage.read.bodies import collect
 from sesmail.storage.read.s3 import HEAD, IN_MEMORY, S3Reader
 from sesmail.storage.store import Loaded, Unchanged
@@ -205,7 +205,7 @@ class Faults(TestCase):
 
     async def test_a_body_nobody_reads_gives_its_connection_to_others_and_goes_on_later(self) -> None:
         whole = ok(_BIG * 8, ETag=_ETAG)
-        self.patch(transport, "PARK", 0.05)
+        self.patch(connection, "PARK", 0.05)
         script, store = self._listen(whole, ok(b"x"), lambda head: _ranged_of(_BIG * 8, head), size=1)
         body = await store.open("m/1", size=len(_BIG) * 8)
         first = await body.read()
@@ -215,8 +215,8 @@ class Faults(TestCase):
 
     async def test_who_waits_for_a_connection_does_not_wait_for_one_that_nobody_reads(self) -> None:
         whole = ok(_BIG * 8, ETag=_ETAG)
-        self.patch(transport, "PARK", 60)
-        self.patch(transport, "PARK_WANTED", 0.05)
+        self.patch(connection, "PARK", 60)
+        self.patch(connection, "PARK_WANTED", 0.05)
         for paused_before in (0.0, 0.2):
             script, store = self._listen(whole, ok(b"x"), lambda head: _ranged_of(_BIG * 8, head), size=1)
             body = await store.open("m/1", size=len(_BIG) * 8)

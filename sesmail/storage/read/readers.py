@@ -18,9 +18,9 @@ from sesmail.aws.sessions import Address, Clients
 from sesmail.interfaces import StorePlace
 from sesmail.storage.directory import DirectoryStore
 from sesmail.storage.read.directory import DirectoryReader
+from sesmail.storage.read.pool import Pool
 from sesmail.storage.read.requests import Requests
 from sesmail.storage.read.s3 import S3Reader
-from sesmail.storage.read.transport import Pool
 from sesmail.storage.read.turns import Turns
 from sesmail.storage.store import Reader
 
