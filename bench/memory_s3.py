@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import hashlib
 import random
+import re
 import sys
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from tests.servers.process import Guarded
 USER, PASSWORD = "demo@bench.example", "benchmark"
 _PASSWD = b"demo:" + hashlib.sha512(f"demo:{PASSWORD}".encode()).hexdigest().encode() + b"\n"
 _ALPHABET = "0123456789abcdefghijklmnopqrstuv"
-_DELETED = b"<DeleteResult></DeleteResult>"
+_KEY = re.compile(rb"<Key>[^<]*</Key>")
 
 
 @contextmanager
@@ -108,8 +109,10 @@ class Caller(asyncio.Protocol):
             self._buffer = rest
             self._later(*self._shelf.answer(target))
         elif len(rest) >= _length(head):
-            self._buffer = rest[_length(head) :]
-            self._later(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(_DELETED), _DELETED)
+            asked, self._buffer = rest[: _length(head)], rest[_length(head) :]
+            deleted = b"".join(b"<Deleted>" + key + b"</Deleted>" for key in _KEY.findall(asked))
+            deleted = b"<DeleteResult>" + deleted + b"</DeleteResult>"
+            self._later(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(deleted), deleted)
 
     def _later(self, head: bytes, body: bytes | memoryview) -> None:
         if self._delay:

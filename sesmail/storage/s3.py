@@ -111,11 +111,14 @@ class S3Store:
         return remaining | self._delete_singly(rest, asked=bool(together))
 
     def _delete_together(self, keys: Sequence[str]) -> dict[str, str]:
-        order = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        # Not quietly: silence cannot be told from an answer that was lost on its way.
+        order = {"Objects": [{"Key": key} for key in keys]}
         with troubles():
             answer = self._client.delete_objects(Delete=order, **self._where)
+        gone = {item["Key"] for item in answer.get("Deleted", ())}
         errors = {error["Key"]: str(error.get("Code", "no code")) for error in answer.get("Errors", ())}
-        return {key: code for key, code in errors.items() if code != "NoSuchKey"}
+        gone |= {key for key, code in errors.items() if code == "NoSuchKey"}
+        return {key: errors.get(key, "no word of it") for key in keys if key not in gone}
 
     def _delete_singly(self, keys: Sequence[str], *, asked: bool) -> dict[str, str]:
         remaining: dict[str, str] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import itertools
+import re
 import threading
 from typing import Any
 
@@ -161,6 +162,12 @@ class S3TroubleTest(unittest.TestCase):
         self.assertRaises(Unavailable, store.delete, ["x"])
         self.assertRaises(Unavailable, lambda: list(store.list("")))
 
+    def test_what_the_store_says_nothing_of_is_not_taken_for_removed(self) -> None:
+        said = b"<DeleteResult><Deleted><Key>x</Key></Deleted></DeleteResult>"
+        for answer, left in ((b"", {"x", "y"}), (b"<DeleteResult></DeleteResult>", {"x", "y"}), (said, {"y"})):
+            store, _ = self.scripted(lambda *_, body=answer: (200, body))
+            self.assertEqual(set(store.delete(["x", "y"])), left)
+
     def test_where_a_server_lacks_batches_keys_are_removed_one_by_one(self) -> None:
         for status, code in ((501, "NotImplemented"), (405, "MethodNotAllowed"), (400, "MissingContentMD5"), (405, "")):
             store, asked = self.scripted(lambda verb, *_, s=status, c=code: (s, c) if verb == "POST" else (204, ""))
@@ -181,8 +188,9 @@ class S3TroubleTest(unittest.TestCase):
         self.assertEqual(len(asked), 4)
 
     def test_what_was_not_asked_any_more_remains(self) -> None:
-        def script(verb: str, path: str, headers: Any, body: bytes) -> tuple[int, str]:
-            return (503, "SlowDown") if b"<Key>1000</Key>" in body else (200, "")
+        def script(verb: str, path: str, headers: Any, body: bytes) -> tuple[int, str | bytes]:
+            deleted = b"".join(b"<Deleted>" + key + b"</Deleted>" for key in re.findall(rb"<Key>[^<]*</Key>", body))
+            return (503, "SlowDown") if b"<Key>1000</Key>" in body else (200, b"<DeleteResult>" + deleted + b"</DeleteResult>")
 
         store, asked = self.scripted(script)
         remaining = store.delete([str(number) for number in range(2500)])
