@@ -7,6 +7,7 @@ from collections.abc import Sequence, Set
 from email.utils import formatdate
 
 from sesmail.interfaces import Body
+from sesmail.storage.body import MemoryBody
 
 _MESSAGE = """\
 Date: {date}
@@ -34,7 +35,7 @@ class Sample:
         return hashlib.sha1(self._data, usedforsecurity=False).hexdigest().encode()
 
     async def open(self, index: int, *, head: bool = False, skip: Set[int] = frozenset()) -> Body:
-        return _Whole(self._data)
+        return MemoryBody(self._data)
 
     def learn(self, index: int, octets: int) -> None:
         return
@@ -47,20 +48,3 @@ class Sample:
 
     async def close(self) -> None:
         return
-
-
-class _Whole:
-    """See interfaces.Body."""
-
-    whole = True
-
-    def __init__(self, data: bytes) -> None:
-        self.size = len(data)
-        self._data = data
-
-    async def read(self) -> bytes:
-        data, self._data = self._data, b""
-        return data
-
-    def close(self) -> None:
-        self._data = b""

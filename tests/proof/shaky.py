@@ -22,10 +22,10 @@ from sesmail.credentials import IBearerToken
 from sesmail.errors import BadLogin, NoSuchMessage, Unavailable
 from sesmail.interfaces import Account, Body, Client, Maildrop, Place, StorePlace
 from sesmail.protocols.pop3.mailbox import PopMailbox
+from sesmail.storage.body import MemoryBody
 from sesmail.storage.lock import ProcessLock
 from sesmail.storage.maildrop import Maildrops
 from sesmail.storage.read.ahead import Budget, Window
-from sesmail.storage.read.bodies import MemoryBody
 from sesmail.storage.store import Loaded, Page, Unchanged
 
 USERS = range(5)

@@ -13,8 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sesmail.errors import NoSuchMessage, Unavailable
 from sesmail.interfaces import Body
+from sesmail.storage.body import MemoryBody
 from sesmail.storage.read.ahead import Budget, Window
-from sesmail.storage.read.bodies import MemoryBody, collect
+from sesmail.storage.read.bodies import collect
 from sesmail.storage.store import Loaded, Page, Unchanged
 
 

@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
 from sesmail.interfaces import Body
+from sesmail.storage.body import MemoryBody
 from sesmail.storage.store import Loaded, Page, Row, Store, Unchanged
 
 T = TypeVar("T")
@@ -43,23 +44,6 @@ def steps(coroutine: Coroutine[Any, Any, object]) -> Iterator[None]:
         yield
 
 
-class Whole:
-    """A body in memory."""
-
-    whole = True
-
-    def __init__(self, data: bytes) -> None:
-        self.size = len(data)
-        self._data = data
-
-    async def read(self) -> bytes:
-        data, self._data = self._data, b""
-        return data
-
-    def close(self) -> None:
-        self._data = b""
-
-
 class StoreReader:
     """A reader over a blocking store; counts what it was asked."""
 
@@ -81,7 +65,7 @@ class StoreReader:
         return list(self.store.folders(prefix))
 
     async def open(self, key: str, *, size: int, head: bool = False) -> Body:
-        return Whole((await self.load(key, limit=1 << 30)).data)  # type: ignore[union-attr]
+        return MemoryBody((await self.load(key, limit=1 << 30)).data)  # type: ignore[union-attr]
 
     async def load(self, key: str, *, limit: int, known: str | None = None) -> Loaded | Unchanged:
         return self.store.load(key, limit=limit, known=known)

@@ -12,7 +12,8 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from sesmail.errors import MailError
 from sesmail.interfaces import Body
-from sesmail.storage.read.bodies import MemoryBody, collect
+from sesmail.storage.body import MemoryBody
+from sesmail.storage.read.bodies import collect
 from sesmail.storage.store import Reader
 
 HEAD = 64 * 1024

@@ -1,4 +1,4 @@
-"""Open messages: one that is in memory already, and one that streams and goes on by range when its connection breaks."""
+"""Open messages that stream, and go on by range when their connection breaks."""
 
 from __future__ import annotations
 
@@ -9,25 +9,6 @@ from collections.abc import Awaitable, Callable
 from sesmail.errors import Unavailable
 from sesmail.interfaces import Body
 from sesmail.storage.read.transport import Failed, Response
-
-
-class MemoryBody:
-    """A message that is whole in memory."""
-
-    whole = True
-
-    def __init__(self, data: bytes) -> None:
-        self.size = len(data)
-        self._data = data
-
-    async def read(self) -> bytes:
-        """See Body.read."""
-        data, self._data = self._data, b""
-        return data
-
-    def close(self) -> None:
-        """See Body.close."""
-        self._data = b""
 
 
 class Checksum:

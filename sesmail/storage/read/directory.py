@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 
 from sesmail.errors import Unavailable
 from sesmail.interfaces import Body
+from sesmail.storage.body import MemoryBody
 from sesmail.storage.directory import DirectoryStore
-from sesmail.storage.read.bodies import MemoryBody
 from sesmail.storage.store import Loaded, Page, Row, Unchanged
 
 Run = Callable[..., Awaitable[Any]]

@@ -10,7 +10,8 @@ from functools import partial
 from sesmail.aws.sigv4 import query, uri
 from sesmail.errors import NoSuchMessage, TooLarge, Unavailable
 from sesmail.interfaces import Body
-from sesmail.storage.read.bodies import Checksum, MemoryBody, Stream
+from sesmail.storage.body import MemoryBody
+from sesmail.storage.read.bodies import Checksum, Stream
 from sesmail.storage.read.pages import ListPage, Unreadable, parse
 from sesmail.storage.read.partitions import cuts
 from sesmail.storage.read.requests import Requests
