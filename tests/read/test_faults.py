@@ -18,8 +18,8 @@ from twisted.trial.unittest import TestCase
 from sesmail.errors import NoSuchMessage, TooLarge, Unavailable
 from sesmail.interfaces import Keys, StorePlace
 from sesmail.storage.read import connection
-from sesmail.storage.read.bodies import collect
-from sesmail.storage.read.s3 import HEAD, IN_MEMORY, S3Reader
+from sesmail.storage.read.bodies import HEAD, IN_MEMORY, collect
+from sesmail.storage.read.s3 import S3Reader
 from sesmail.storage.store import Loaded, Unchanged
 from tests.read.scripted import Answer, Script, Scripted, clock, error, listen, ok, reader
 

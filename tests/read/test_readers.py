@@ -17,9 +17,8 @@ from sesmail.aws.sessions import Address, Clients
 from sesmail.errors import NoSuchMessage, Unavailable
 from sesmail.interfaces import Keys, StorePlace
 from sesmail.storage.directory import DirectoryStore
-from sesmail.storage.read.bodies import collect
+from sesmail.storage.read.bodies import IN_MEMORY, collect
 from sesmail.storage.read.readers import Readers
-from sesmail.storage.read.s3 import IN_MEMORY
 from sesmail.storage.s3 import S3Store
 from sesmail.storage.store import Loaded, Reader, Row, Unchanged
 from tests.read.scripted import clock

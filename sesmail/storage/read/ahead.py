@@ -13,10 +13,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from sesmail.errors import MailError
 from sesmail.interfaces import Body
 from sesmail.storage.body import MemoryBody
-from sesmail.storage.read.bodies import collect
+from sesmail.storage.read.bodies import HEAD, collect
 from sesmail.storage.store import Reader
 
-HEAD = 64 * 1024
 Names = Callable[[int], tuple[str, int]]
 
 

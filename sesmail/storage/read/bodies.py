@@ -10,6 +10,10 @@ from sesmail.errors import Unavailable
 from sesmail.interfaces import Body
 from sesmail.storage.read.transport import Failed, Response
 
+# What is at most so long is opened whole; of a longer message's beginning so much is fetched at first.
+IN_MEMORY = 1024 * 1024
+HEAD = 64 * 1024
+
 
 class Checksum:
     """The CRC-32 that the store keeps of an object, where it has one of the whole object."""

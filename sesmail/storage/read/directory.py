@@ -11,11 +11,11 @@ from sesmail.errors import Unavailable
 from sesmail.interfaces import Body
 from sesmail.storage.body import MemoryBody
 from sesmail.storage.directory import DirectoryStore
+from sesmail.storage.read.bodies import IN_MEMORY
 from sesmail.storage.store import Loaded, Page, Row, Unchanged
 
 Run = Callable[..., Awaitable[Any]]
 
-IN_MEMORY = 1024 * 1024
 _PIECE = 256 * 1024
 _PAGE = 1000
 

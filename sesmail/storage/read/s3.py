@@ -11,7 +11,7 @@ from sesmail.aws.sigv4 import query, uri
 from sesmail.errors import NoSuchMessage, TooLarge, Unavailable
 from sesmail.interfaces import Body
 from sesmail.storage.body import MemoryBody
-from sesmail.storage.read.bodies import Checksum, Stream
+from sesmail.storage.read.bodies import HEAD, IN_MEMORY, Checksum, Stream
 from sesmail.storage.read.pages import ListPage, Unreadable, parse
 from sesmail.storage.read.partitions import cuts
 from sesmail.storage.read.requests import Requests
@@ -20,8 +20,6 @@ from sesmail.storage.read.transport import Failed, Response
 from sesmail.storage.read.turns import Turns
 from sesmail.storage.store import Loaded, Page, Unchanged
 
-IN_MEMORY = 1024 * 1024
-HEAD = 64 * 1024
 _PAGE_LIMIT = 8 * 1024 * 1024
 _CHECKSUM = (("x-amz-checksum-mode", "ENABLED"),)
 _RANGE = re.compile(rb"bytes ([0-9]+)-[0-9]+/([0-9]+)\Z")
