@@ -10,14 +10,16 @@ from __future__ import annotations
 class MailError(Exception):
     """A failure with two faces: `public` is safe to send to anyone, `cause` is for the log alone.
 
-    `public` never names a bucket, key, host, path or account that the peer did not name himself.
+    `public` never names a bucket, key, host, path or account that the peer did not name himself. `smtp` is an exact reply code with
+    its enhanced status (``553 5.7.1``), where the kind alone is too coarse.
     """
 
     default = "something went wrong"
 
-    def __init__(self, public: str = "", *, cause: object = None) -> None:
+    def __init__(self, public: str = "", *, cause: object = None, smtp: str | None = None) -> None:
         self.public = public or self.default
         self.cause = cause
+        self.smtp = smtp
         super().__init__(self.public)
 
     def __str__(self) -> str:

@@ -6,9 +6,12 @@ hand back coroutines that await Deferreds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import BinaryIO, Protocol, TypeAlias
+
+from sesmail.mail.envelope import Envelope
+from sesmail.mail.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -151,3 +154,57 @@ class Maildrop(Protocol):
 
     async def close(self) -> None:
         """Release the lock and everything held. May be called more than once."""
+
+
+@dataclass(frozen=True)
+class Hop:
+    """How a message came in: what its Received field says (RFC 5321 section 4.4).
+
+    `helo` is what the client calls itself, unverified; `protocol` a name of RFC 3848 such as ``ESMTPSA``; `tls` the version and
+    cipher, if any.
+    """
+
+    peer: str
+    helo: str
+    protocol: str
+    tls: str | None = None
+
+
+class Letter(Protocol):
+    """One message on its way in, between DATA and the answer to its final dot."""
+
+    async def write(self, piece: bytes) -> None:
+        """The next octets: dots removed, every line end CRLF. Returns when more may come.
+
+        Raises a MailError when the message will not be taken. The caller then calls `discard`, reads on to the real end of the data,
+        and answers with that error.
+        """
+
+    async def finish(self) -> Outcome:
+        """All octets were written. Returns the answer to the client: with a 250 the message is durable or already with its next hop.
+
+        Raises a MailError when it is refused; then nothing of it stays. When the client leaves meanwhile, what is durable stays so.
+        """
+
+    async def discard(self) -> None:
+        """Nothing more comes and nothing stays. May be called more than once, and after `finish`, when it does nothing."""
+
+
+class Submission(Protocol):
+    """What one logged-in client may send: the avatar of a submission session. Addresses come as `mail.address` writes them."""
+
+    async def sender(self, address: str) -> None:
+        """May the account send as this address (``""`` is the null sender)? Raises Refused, Limited, Unavailable."""
+
+    async def recipient(self, address: str, count: int) -> None:
+        """May it be sent there, as one more after `count` recipients? Raises Refused, NoSuchMailbox, Limited, Unavailable."""
+
+    async def begin(self, sender: str, recipients: Sequence[str], hop: Hop) -> Letter:
+        """DATA was said. Raises Unavailable, Limited (a full disk is ``452 4.3.1``)."""
+
+
+Deliver: TypeAlias = Callable[[Envelope, BinaryIO], Mapping[str, Outcome]]
+"""Bring a message to the mailboxes of this system: blocking, an outcome for each recipient, what is accepted is durable."""
+
+Send: TypeAlias = Callable[[Envelope, BinaryIO], str]
+"""Accept a message for others: blocking, durable on return; returns its queue id. Raises Unavailable and Limited."""
