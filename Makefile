@@ -50,15 +50,16 @@ fuzz: .venv/tests .venv-tools/tools
 
 bench: .venv/tests .venv-tools/tools
 	.venv/bin/python -m bench.pop3
+	.venv-tools/bin/python -m bench.submission
 
 clean:
 	rm -rf .venv .venv-oldest .venv-tools build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	    .import_linter_cache twisted/plugins/dropin.cache
 	find sesmail tests bench twisted -name __pycache__ -prune -exec rm -rf {} +
 
-# The mail programs that the tests fetch with, and a server to compare with.
+# The mail programs that the tests fetch and send with, and servers to compare with.
 programs:
-	@$(ENSURE) curl dovecot fetchmail getmail openssl
+	@$(ENSURE) curl dovecot fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
 
 .venv/runtime: setup.cfg
 	@$(ENSURE) venv

@@ -1,11 +1,14 @@
 #!/bin/sh
-# ensure.sh NAME ...: sees to it that these are installed, each a command of the same name or `venv`, Python's module.
+# ensure.sh NAME ...: sees to it that these are installed, each a command of the same name, or `venv`, Python's module,
+# `swaks-tls`, the Perl module without which swaks has no TLS, or `postfix-pcre`, Postfix's tables of that kind.
 # On a Debian machine root gets what is missing; anybody else gets the one line to run, and a failure.
 set -eu
 
 is_there() {
     case $1 in
         venv) "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null ;;
+        swaks-tls) perl -MNet::SSLeay -e 1 2>/dev/null ;;
+        postfix-pcre) [ -e /usr/lib/postfix/postfix-pcre.so ] ;;
         *) command -v "$1" >/dev/null ;;
     esac
 }
@@ -15,6 +18,7 @@ package_of() {
         venv) echo python3-venv ;;
         dovecot) echo dovecot-core ;;
         getmail) echo getmail6 ;;
+        swaks-tls) echo libnet-ssleay-perl ;;
         *) echo "$1" ;;
     esac
 }
