@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
@@ -17,6 +16,7 @@ from sesmail.auth.names import Names, UnknownUser
 from sesmail.auth.tokens import shaped
 from sesmail.errors import BadLogin, Limited
 from sesmail.interfaces import Client
+from sesmail.peers import source
 
 KEPT = 10_000
 # As much later refused logins are forgotten, measured in longest waits.
@@ -49,7 +49,7 @@ class Throttle:
 
     A login that was good clears what its account, and its account's failures from that address, had counted; an address keeps
     what it did to others. Who logged in from an address before does not wait there for what strangers do to his account
-    elsewhere. An IPv6 address counts with its whole /64; peers without an address (``unix``) count by account alone.
+    elsewhere. What counts as one address, `peers.source` says; peers without one (``unix``) count by account alone.
     """
 
     def __init__(self, limits: Limits, now: Callable[[], float], *, kept: int = KEPT) -> None:
@@ -68,13 +68,13 @@ class Throttle:
 
         The attempt must be told how it ended. Past the free ones, only one is let in at a time.
         """
-        source = _source(peer)
-        pair = ("pair", account, source) if account and source else ()
+        counted = source(peer)
+        pair = ("pair", account, counted) if account and counted else ()
         known = pair in self._known
-        keys: list[Key] = [("address", source)] if source else []
+        keys: list[Key] = [("address", counted)] if counted else []
         keys += [pair] if pair else []
         keys += [("account", account)] if account and not known else []
-        attempt = Attempt(self, account, source, keys)
+        attempt = Attempt(self, account, counted, keys)
         # Whether an account exists, and what it is called, is not asked here: unknown ones are counted alike.
         if not self._limits.wait:
             return attempt
@@ -201,13 +201,3 @@ def _account(credentials: Any, names: Names) -> str:
     except UnknownUser:
         # No checker has such a user, but that must not show.
         return repr(credentials.username[:100])
-
-
-def _source(peer: str) -> str:
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return ""
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address.packed, 64), strict=False))
-    return peer
