@@ -43,7 +43,7 @@ class RawPop:
     def fetch(self, line: str) -> tuple[bytes, bytes]:
         """The status line and, after a good one, the octets behind it up to and with the final dot's line."""
         status = self.ask(line)
-        return status, self._until(b"\r\n.\r\n") if status.startswith(b"+OK") else b""
+        return status, self._lines() if status.startswith(b"+OK") else b""
 
     def login(self, user: str, password: str) -> bytes:
         """What the last command of it said."""
@@ -52,6 +52,12 @@ class RawPop:
 
     def line(self) -> bytes:
         return self._until(b"\r\n")
+
+    def _lines(self) -> bytes:
+        end = b".\r\n"
+        while len(self._heard) < len(end):
+            self._more()
+        return self._until(end if self._heard.startswith(end) else b"\r\n" + end)
 
     def _until(self, end: bytes) -> bytes:
         at = -1
