@@ -28,6 +28,11 @@ class Guarded:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """The process whose descendants are the command's."""
+        return self._shell.pid
+
     def stop(self) -> None:
         """Returns when it is gone. May be called more than once."""
         if self._shell.stdin is not None and not self._shell.stdin.closed:
