@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sesmail.config import credentials, listeners, sendingchecks
+from sesmail.config.credentials import WHO
 from sesmail.config.locations import is_loopback
 from sesmail.config.read import Reading
 from sesmail.config.secrets import readable_by_others
-from sesmail.config.stores import WHO, url_of
+from sesmail.config.stores import url_of
 from sesmail.config.table import Auth, Config, PlaceFor, Storage
 from sesmail.interfaces import NO_STORE
 
@@ -33,25 +35,13 @@ def _storage(config: Config, reading: Reading) -> None:
     elif not storage.url.startswith("s3://"):
         why = "storage.url is not set" if not storage.url else "storage.url is a directory"
         _no_s3_options(storage, "storage", why, reading)
-    _credentials(storage, "storage", reading)
+    credentials.check(storage, "storage", reading)
 
 
 def _no_s3_options(place: Storage | PlaceFor, path: str, why: str, reading: Reading, names: Sequence[str] = _ONLY_S3) -> None:
     for name in names:
         if getattr(place, name) is not None:
             reading.refuse(f"{path}.{name}", f"is for s3:// only, and {why}")
-
-
-def _credentials(place: Storage | PlaceFor, path: str, reading: Reading) -> None:
-    if place.access_key_id and not place.secret_access_key:
-        reading.refuse(f"{path}.access_key_id", "needs secret_access_key beside it")
-    for name in ("secret_access_key", "session_token"):
-        if getattr(place, name) and not place.access_key_id:
-            reading.refuse(f"{path}.{name}", "needs access_key_id beside it")
-    if place.access_key_id and place.profile:
-        reading.refuse(f"{path}.profile", "cannot be used together with access_key_id")
-    if place.external_id and not place.assume_role:
-        reading.refuse(f"{path}.external_id", "needs assume_role beside it")
 
 
 def _mailboxes(config: Config, reading: Reading) -> None:
@@ -87,7 +77,7 @@ def _places(config: Config, reading: Reading) -> None:
             reading.refuse(path, "says nothing but for; give a prefix, a template or a url")
         if not url_of(place, config).startswith("s3://"):
             _no_s3_options(place, path, "this mail lies in a directory", reading)
-        _credentials(place, path, reading)
+        credentials.check(place, path, reading)
 
 
 def _auth(config: Config, reading: Reading) -> None:
@@ -144,20 +134,8 @@ def _users(config: Config, reading: Reading) -> None:
             reading.refuse(f"{path}.address", "must have a domain")
 
 
-def _listeners(config: Config, reading: Reading) -> None:
-    seen: dict[str, int] = {}
-    for number, listener in enumerate(config.pop3.listeners):
-        path = f"pop3.listeners[{number}]"
-        if listener.endpoint in seen:
-            reading.refuse(f"{path}.endpoint", f"is there already, pop3.listeners[{seen[listener.endpoint]}]")
-        seen.setdefault(listener.endpoint, number)
-        proxied = listener.endpoint.startswith("haproxy:")
-        if proxied and not listener.trusted:
-            # Whoever connects to such a port may claim any address.
-            reading.refuse(path, "needs trusted, the addresses of the proxies")
-        if listener.trusted and not proxied:
-            reading.refuse(f"{path}.trusted", "is for haproxy: endpoints only")
-    if not config.pop3.listeners:
+def _pop3(config: Config, reading: Reading) -> None:
+    if not config.pop3.listeners and not config.submission.listeners:
         reading.warnings.append("pop3.listeners is empty, nothing is served")
     if config.pop3.plaintext == "always":
         reading.warnings.append("pop3.plaintext is always: passwords may cross the network unprotected")
@@ -165,8 +143,12 @@ def _listeners(config: Config, reading: Reading) -> None:
         reading.warnings.append("pop3.autologout is less than the 10 minutes of RFC 1939")
 
 
+def _listeners(config: Config, reading: Reading) -> None:
+    listeners.check({"pop3.listeners": config.pop3.listeners, "submission.listeners": config.submission.listeners}, reading)
+
+
 def _tls(config: Config, reading: Reading) -> None:
-    wanting = [one.endpoint for one in config.pop3.listeners if one.tls != "none"]
+    wanting = [one.endpoint for one in (*config.pop3.listeners, *config.submission.listeners) if one.tls != "none"]
     if wanting and not config.tls.certificates and not config.tls.self_signed:
         reading.refuse(
             "tls.certificates",
@@ -208,7 +190,13 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config, Reading], None]], ...] =
     (("auth",), _auth),
     (("auth", "mailboxes"), _users),
     (("auth", "storage"), _logins_without_store),
-    (("pop3",), _listeners),
+    (("pop3",), _pop3),
+    (("pop3", "submission"), _listeners),
+    (("submission",), sendingchecks.submission),
+    (("relay", "mailboxes", "storage"), sendingchecks.relay),
+    (("relay", "ses"), sendingchecks.ses),
+    (("relay", "smarthost"), sendingchecks.smarthost),
+    (("aliases",), sendingchecks.aliases),
     (("tls",), _certificates),
-    (("pop3", "tls", "storage"), _tls),
+    (("pop3", "submission", "tls", "storage"), _tls),
 )

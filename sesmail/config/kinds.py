@@ -32,7 +32,7 @@ class Kind(Generic[T]):
     @property
     def plural(self) -> str:
         """The words for several of them."""
-        return f"{self.words}s"
+        return f"{self.words}es" if self.words.endswith("s") else f"{self.words}s"
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,18 @@ def whole(low: int, high: int = 1_000_000) -> Text[int]:
         if not low <= number <= high:
             raise BadValue(f"must be a whole number from {low} to {high}")
         return number
+
+    return Text("number", parse)
+
+
+def number(low: float, high: float) -> Text[float]:
+    """A number within bounds, with or without a decimal point."""
+
+    def parse(text: str) -> float:
+        value = float(text) if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text, re.ASCII) else -1.0
+        if not low <= value <= high:
+            raise BadValue(f"must be a number from {low:g} to {high:g}")
+        return value
 
     return Text("number", parse)
 

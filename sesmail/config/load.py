@@ -15,6 +15,7 @@ from sesmail.config.files import first_of, read_text
 from sesmail.config.foreign import ses_pop3
 from sesmail.config.foreign.memory import in_memory
 from sesmail.config.kinds import Text
+from sesmail.config.listeners import Listener
 from sesmail.config.option import options
 from sesmail.config.problems import ConfigError, Where, nearest
 from sesmail.config.read import Bad, Reading
@@ -23,6 +24,10 @@ from sesmail.config.table import Config, sections
 from sesmail.config.tree import Mapping, Node, Scalar, parse
 
 _PREFIX = "SESMAIL__"
+_SUBMISSION = (
+    Listener(endpoint="tcp:2587:interface=127.0.0.1", tls="starttls"),
+    Listener(endpoint="tcp:2465:interface=127.0.0.1", tls="implicit"),
+)
 
 
 def load(path: str | None = None, environ: Environ[str, str] = os.environ) -> Config:
@@ -128,19 +133,30 @@ def _variable(variable: str, value: str, kind: object) -> Node:
 
 
 def _embedded(config: Config, reading: Reading) -> Config:
-    if config.storage.url or reading.given("tls.self_signed"):
+    """With what is another default where nothing says where mail lies."""
+    if config.storage.url:
         return config
-    return replace(config, tls=replace(config.tls, self_signed=True))
+    instead: dict[str, dict[str, Any]] = {
+        "tls": {"self_signed": True},
+        "submission": {"listeners": _SUBMISSION, "check_domains": False},
+        "relay": {"courier": "outbox", "local_domains": config.mailboxes.domains or ()},
+    }
+    for section, defaults in instead.items():
+        left = {name: value for name, value in defaults.items() if not reading.given(f"{section}.{name}")}
+        config = replace(config, **{section: replace(getattr(config, section), **left)})
+    return config
 
 
 def _resolved(config: Config, reading: Reading) -> Config:
     config = _embedded(config, reading)
     state_dir = config.service.state_dir or _state_dir(reading.environ)
     url = config.storage.url or f"file://{quote(state_dir)}/mail"
+    relay = config.relay
     return replace(
         config,
         storage=replace(config.storage, url=url),
         service=replace(config.service, state_dir=state_dir),
+        relay=replace(relay, spool=relay.spool or f"{state_dir}/spool", outbox=relay.outbox or f"{state_dir}/outbox"),
     )
 
 

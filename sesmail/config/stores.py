@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from sesmail.config.credentials import WHO
 from sesmail.config.table import Config, PlaceFor, Storage
 from sesmail.interfaces import Keys, StorePlace
 
-WHO = ("access_key_id", "secret_access_key", "session_token", "profile", "assume_role", "external_id")
 _WHERE = ("url", "region", "endpoint", "addressing", "expected_bucket_owner")
 
 Layer = Storage | PlaceFor

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, cast
 
+from sesmail.config.aws import ADDRESSING, KEY_ID, OWNER, PROFILE, REGION, ROLE
 from sesmail.config.kinds import (
     DOMAIN,
     DOMAIN_OR_EMPTY,
@@ -28,12 +29,11 @@ from sesmail.config.kinds import (
     size,
     whole,
 )
+from sesmail.config.listeners import Listener
 from sesmail.config.locations import (
     AUTH_URL,
     ENDPOINT_URL,
     FOR,
-    LISTEN,
-    NETWORK,
     PASSWD_KEY,
     PATH_OR_KEY,
     PREFIX,
@@ -44,13 +44,7 @@ from sesmail.config.locations import (
     USER,
 )
 from sesmail.config.option import option, required
-
-_REGION = matching("region", "a region such as eu-central-1", r"[a-z0-9-]{1,40}")
-_OWNER = matching("number", "an account number of 12 digits", r"\d{12}")
-_KEY_ID = matching("id", "an access key id", r"[A-Za-z0-9_./+=-]{1,128}")
-_PROFILE = matching("name", "a profile of ~/.aws/config", r"[^\s\[\]]{1,128}")
-_ROLE = matching("ARN", "a role such as arn:aws:iam::123456789012:role/mail", r"arn:[a-z-]{1,20}:iam::\d{12}:role/[!-~]{1,512}")
-_ADDRESSING = choice("auto", "path", "virtual")
+from sesmail.config.sending import Aliases, Relay, Ses, Smarthost, Submission
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,23 +56,23 @@ class Storage:
         "",
         's3://BUCKET or file:///DIRECTORY; none is no store; "" is the embedded default, the folder mail in service.state_dir.',
     )
-    region: str | None = option(optional(_REGION), None, "AWS region of the bucket; null asks the AWS settings of the machine.")
+    region: str | None = option(optional(REGION), None, "AWS region of the bucket; null asks the AWS settings of the machine.")
     endpoint: str | None = option(
         optional(ENDPOINT_URL), None, "URL of an S3 server that is not AWS, such as http://127.0.0.1:8333."
     )
     addressing: str = option(
-        _ADDRESSING, "auto", "Whether a bucket is named in the path or in the host name; auto picks path when endpoint is set."
+        ADDRESSING, "auto", "Whether a bucket is named in the path or in the host name; auto picks path when endpoint is set."
     )
     expected_bucket_owner: str | None = option(
-        optional(_OWNER), None, "Account number that must own the bucket; S3 refuses every request if another does."
+        optional(OWNER), None, "Account number that must own the bucket; S3 refuses every request if another does."
     )
     access_key_id: str | None = option(
-        optional(_KEY_ID), None, "Access key; null asks the usual chain (environment, profile, container, instance role)."
+        optional(KEY_ID), None, "Access key; null asks the usual chain (environment, profile, container, instance role)."
     )
     secret_access_key: str | None = option(optional(SECRET), None, "Secret of the access key.")
     session_token: str | None = option(optional(SECRET), None, "Session token, when the access key is a temporary one.")
-    profile: str | None = option(optional(_PROFILE), None, "Profile of the AWS config files to take credentials from.")
-    assume_role: str | None = option(optional(_ROLE), None, "ARN of a role to assume with the credentials found.")
+    profile: str | None = option(optional(PROFILE), None, "Profile of the AWS config files to take credentials from.")
+    assume_role: str | None = option(optional(ROLE), None, "ARN of a role to assume with the credentials found.")
     external_id: str | None = option(optional(SECRET), None, "External id to give when assuming the role.")
     connect_timeout: float = option(duration(0.1, 3600), "5", "Longest wait for a connection to S3.")
     read_timeout: float = option(duration(0.1, 3600), "30", "Longest wait for S3 to send something.")
@@ -100,15 +94,15 @@ class PlaceFor:
     template: str | None = option(optional(TEMPLATE), None, "Template as in mailboxes.template; not together with prefix.")
     nested: bool | None = option(optional(SWITCH), None, "As mailboxes.nested, for these mailboxes.")
     url: str | None = option(optional(STORE_URL), None, "As storage.url.")
-    region: str | None = option(optional(_REGION), None, "As storage.region.")
+    region: str | None = option(optional(REGION), None, "As storage.region.")
     endpoint: str | None = option(optional(ENDPOINT_URL), None, "As storage.endpoint.")
-    addressing: str | None = option(optional(_ADDRESSING), None, "As storage.addressing.")
-    expected_bucket_owner: str | None = option(optional(_OWNER), None, "As storage.expected_bucket_owner.")
-    access_key_id: str | None = option(optional(_KEY_ID), None, "As storage.access_key_id.")
+    addressing: str | None = option(optional(ADDRESSING), None, "As storage.addressing.")
+    expected_bucket_owner: str | None = option(optional(OWNER), None, "As storage.expected_bucket_owner.")
+    access_key_id: str | None = option(optional(KEY_ID), None, "As storage.access_key_id.")
     secret_access_key: str | None = option(optional(SECRET), None, "As storage.secret_access_key.")
     session_token: str | None = option(optional(SECRET), None, "As storage.session_token.")
-    profile: str | None = option(optional(_PROFILE), None, "As storage.profile.")
-    assume_role: str | None = option(optional(_ROLE), None, "As storage.assume_role.")
+    profile: str | None = option(optional(PROFILE), None, "As storage.profile.")
+    assume_role: str | None = option(optional(ROLE), None, "As storage.assume_role.")
     external_id: str | None = option(optional(SECRET), None, "As storage.external_id.")
 
 
@@ -192,19 +186,6 @@ class Auth:
         duration(0, 3600), "2", "The first such wait; it doubles with each further refused login, and 0 is none at all."
     )
     throttle_longest: float = option(duration(0, 86400), "5m", "The longest such wait.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listener:
-    """One port or socket on which POP3 is spoken."""
-
-    endpoint: str = required(LISTEN, "Twisted endpoint: tcp:, tcp6:, unix:, systemd:, or haproxy: before one of them.")
-    tls: str = option(
-        choice("implicit", "starttls", "none"),
-        "starttls",
-        "implicit: TLS from the start; starttls: STLS is offered; none: no TLS.",
-    )
-    trusted: tuple[str, ...] = option(ListOf(NETWORK), (), "Proxies that may use a haproxy: endpoint.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,6 +289,11 @@ class Config:
     read_ahead: ReadAhead = field(default_factory=ReadAhead)
     auth: Auth = field(default_factory=Auth)
     pop3: Pop3 = field(default_factory=Pop3)
+    submission: Submission = field(default_factory=Submission)
+    relay: Relay = field(default_factory=Relay)
+    ses: Ses = field(default_factory=Ses)
+    smarthost: Smarthost = field(default_factory=Smarthost)
+    aliases: Aliases = field(default_factory=Aliases)
     limits: Limits = field(default_factory=Limits)
     tls: Tls = field(default_factory=Tls)
     service: Service = field(default_factory=Service)

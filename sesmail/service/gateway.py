@@ -15,10 +15,10 @@ from twisted.application.service import MultiService
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, gatherResults
 
+from sesmail.config.listeners import Listener as Listening
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.stores import default_store
 from sesmail.config.table import Config
-from sesmail.config.table import Listener as Listening
 from sesmail.errors import MailError
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.pop3.factory import POP3Factory

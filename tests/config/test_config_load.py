@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from sesmail.config.kinds import Text
+from sesmail.config.listeners import Listener
 from sesmail.config.load import load, search_order
 from sesmail.config.option import options
 from sesmail.config.problems import ConfigError
-from sesmail.config.table import Config, Listener, sections
+from sesmail.config.table import Config, sections
 
 
 def written(tmp_path: Path, text: str) -> str:
@@ -217,6 +218,10 @@ def test_no_secret_is_in_the_repr() -> None:
         "SESMAIL__STORAGE__ACCESS_KEY_ID": "AKIAEXAMPLE",
         "SESMAIL__STORAGE__SECRET_ACCESS_KEY": "verysecret",
         "SESMAIL__STORAGE__SESSION_TOKEN": "verysecret",
+        "SESMAIL__SES__SECRET_ACCESS_KEY": "verysecret",
+        "SESMAIL__SES__ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "SESMAIL__SMARTHOST__USERNAME": "tom",
+        "SESMAIL__SMARTHOST__PASSWORD": "verysecret",
         "SESMAIL__AUTH__USERS": "[{name: tom@example.com, password: verysecret}]",
         "SESMAIL__TLS__SELF_SIGNED": "true",
     }
@@ -230,6 +235,7 @@ def test_questionable_settings_are_warned_of(tmp_path: Path) -> None:
         mailboxes: {template: mail/%u/}
         auth: {checkers: [passwd], users: [{name: tom, password: x}]}
         pop3: {plaintext: always, autologout: 60, listeners: []}
+        submission: {listeners: []}
     """
     assert [one.partition(":")[0].split(" ")[0] for one in load(written(tmp_path, text), {}).warnings] == [
         "mailboxes.template",
@@ -238,6 +244,49 @@ def test_questionable_settings_are_warned_of(tmp_path: Path) -> None:
         "pop3.plaintext",
         "pop3.autologout",
     ]
+
+
+def test_options_of_a_courier_that_carries_nothing_are_warned_of(tmp_path: Path) -> None:
+    text = """
+        relay: {courier: outbox}
+        ses: {region: eu-west-1, tags: [team=mail]}
+        smarthost: {host: smtp.example.net, port: 587}
+    """
+    assert list(load(written(tmp_path, text), {}).warnings) == [
+        "ses.region is never used, as relay.courier is outbox",
+        "ses.tags is never used, as relay.courier is outbox",
+        "smarthost.host is never used, as relay.courier is outbox",
+    ]
+
+
+def test_the_embedded_default_sends_into_a_folder_and_to_its_own_domains(tmp_path: Path) -> None:
+    config = load(written(tmp_path, "mailboxes: {domains: [example.com]}\nservice: {state_dir: /srv/sesmail}"), {})
+    assert [(one.endpoint, one.tls) for one in config.submission.listeners] == [
+        ("tcp:2587:interface=127.0.0.1", "starttls"),
+        ("tcp:2465:interface=127.0.0.1", "implicit"),
+    ]
+    assert not config.submission.check_domains
+    assert (config.relay.courier, config.relay.local_domains) == ("outbox", ("example.com",))
+    assert (config.relay.spool, config.relay.outbox) == ("/srv/sesmail/spool", "/srv/sesmail/outbox")
+
+
+def test_what_the_embedded_default_is_told_it_does(tmp_path: Path) -> None:
+    text = """
+        submission: {listeners: [], check_domains: true}
+        relay: {courier: ses, local_domains: [example.org], spool: /srv/spool}
+        tls: {self_signed: false}
+        pop3: {listeners: []}
+    """
+    config = load(written(tmp_path, text), {})
+    assert (config.submission.listeners, config.submission.check_domains, config.tls.self_signed) == ((), True, False)
+    assert (config.relay.courier, config.relay.local_domains) == ("ses", ("example.org",))
+    assert config.relay.spool == "/srv/spool"
+
+
+def test_with_a_store_nothing_is_sent_until_it_is_said_where_and_then_through_ses(tmp_path: Path) -> None:
+    config = load(written(tmp_path, "storage: {url: s3://example-mail}\ntls: {self_signed: true}"), {})
+    assert (config.submission.listeners, config.submission.check_domains) == ((), True)
+    assert (config.relay.courier, config.relay.local_domains) == ("ses", ())
 
 
 def test_a_configuration_cannot_be_changed() -> None:
