@@ -1,4 +1,5 @@
-"""The ``{SCHEME}`` hashes of Dovecot's password files, by way of passlib. Imports no Twisted; slow enough for a worker.
+"""The ``{SCHEME}`` hashes of Dovecot's password files, by way of libcrypt and passlib. Imports no Twisted; slow enough for a
+worker.
 
 Under the name passlib comes either Debian's passlib 1.7.4 or its successor libpass.
 """
@@ -10,11 +11,15 @@ import binascii
 import hashlib
 import hmac
 import logging
+import os
 import re
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
+
+from sesmail.auth import libcrypt
+from sesmail.auth.costs import affordable
 
 # Debian 13 has a bcrypt that this passlib cannot ask for its version, of which it would warn with a traceback.
 logging.getLogger("passlib").setLevel(logging.ERROR)
@@ -28,11 +33,13 @@ Verify = Callable[[bytes], bool]
 _BCRYPT_OCTETS = 72
 # OWASP's choice; some logins at once must fit into memory.
 _ARGON2ID = {"type": "ID", "memory_cost": 19_456, "time_cost": 2, "parallelism": 1}
-# Four times the usual. Neither Python's C code nor passlib's own lets anything else of the process run meanwhile, for 13 ms or, by
-# turns, for 27.
+# Four times the usual.
 _SHA512_ROUNDS = 20_000
-# Since they cannot run at the same time anyhow: waiting for this lock they do not compete with the reactor.
+# Where libcrypt is missing, neither Python's C code nor passlib's own lets anything else of the process run meanwhile. Waiting for
+# this lock they do not compete with the reactor, as they cannot run at the same time anyhow.
 _one_at_a_time = threading.Lock()
+# One processor is left to the reactor. Each of these may want 16 MiB and more, too.
+_side_by_side = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1) - 1))
 
 _TAGGED = re.compile(r"\{([A-Za-z0-9-]+)(?:\.(HEX|B64|BASE64))?\}(.*)\Z", re.IGNORECASE)
 _DES = re.compile(r"[./0-9A-Za-z]{13}\Z")
@@ -112,36 +119,45 @@ def verifier(stored: str) -> Verify | None:
 def slow(stored: str) -> bool:
     """True for hashes that are made to withstand guessing."""
     rest = stored.rpartition("}")[2]
-    return rest.startswith(("$2", "$5$", "$6$", "$argon2")) or stored.upper().startswith("{PBKDF2}")
+    return rest.startswith(("$2", "$5$", "$6$", "$7$", "$y$", "$gy$", "$argon2")) or stored.upper().startswith("{PBKDF2}")
 
 
 def hashed(password: bytes) -> str:
     """A new salted hash: ``{ARGON2ID}`` where argon2-cffi is installed, else ``{SHA512-CRYPT}``. Raises ValueError for a NUL."""
     if b"\0" in password:
         raise ValueError("a password cannot hold a NUL")
-    if _ARGON2:
-        return "{ARGON2ID}" + str(argon2.using(**_ARGON2ID).hash(password))
-    return "{SHA512-CRYPT}" + str(sha512_crypt.using(rounds=_SHA512_ROUNDS).hash(password))
+    with _side_by_side:
+        if _ARGON2:
+            return "{ARGON2ID}" + str(argon2.using(**_ARGON2ID).hash(password))
+        made = libcrypt.sha512(password, _SHA512_ROUNDS) or sha512_crypt.using(rounds=_SHA512_ROUNDS).hash(password)
+        return "{SHA512-CRYPT}" + str(made)
 
 
 def _crypt(rest: str) -> Verify | None:
+    if not affordable(rest):
+        return None
+    if libcrypt.knows(rest):
+        return _in_turn(_side_by_side, lambda password: libcrypt.verify(password, rest))
     kind = next((handler for prefix, handler in _MODULAR.items() if rest.startswith(prefix)), None)
     if kind is None and _DES.match(rest):
         kind = des_crypt
     if kind is None or not kind.identify(rest):
         return None
+    longest = _BCRYPT_OCTETS if kind is bcrypt else None
+    turn = _side_by_side if kind in (bcrypt, argon2) else _one_at_a_time
+    return _in_turn(turn, lambda password: bool(kind.verify(password[:longest], rest)))
 
-    in_turn: AbstractContextManager[object] = nullcontext() if kind in (bcrypt, argon2) else _one_at_a_time
 
-    def verify(password: bytes) -> bool:
+def _in_turn(turn: AbstractContextManager[object], verify: Verify) -> Verify:
+    def verify_in_turn(password: bytes) -> bool:
         try:
-            with in_turn:
-                return bool(kind.verify(password[:_BCRYPT_OCTETS] if kind is bcrypt else password, rest))
+            with turn:
+                return verify(password)
         except ValueError:
             # What no such hash can be made of, or a hash that is broken behind its beginning.
             return False
 
-    return verify
+    return verify_in_turn
 
 
 def _digest(name: str, salted: bool, rest: str, encoding: str) -> Verify | None:
@@ -165,10 +181,10 @@ def _decoded(rest: str, encoding: str, hex_digits: int) -> bytes | None:
 
 def _pbkdf2(rest: str) -> Verify | None:
     found = _PBKDF2.match(rest)
-    if found is None or not int(found[2]):
+    if found is None or not int(found[2]) or not affordable(rest):
         return None
     salt, rounds, digest = found[1].encode(), int(found[2]), bytes.fromhex(found[3])
-    return lambda password: _same(hashlib.pbkdf2_hmac("sha1", password, salt, rounds), digest)
+    return _in_turn(_side_by_side, lambda password: _same(hashlib.pbkdf2_hmac("sha1", password, salt, rounds), digest))
 
 
 def _same(one: bytes, other: bytes) -> bool:
