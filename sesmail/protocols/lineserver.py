@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReacto
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from sesmail.protocols.inlet import Inlet
 from sesmail.protocols.outlet import Connection, Outlet
 
 T = TypeVar("T")
@@ -29,10 +30,6 @@ logger = logging.getLogger(__name__)
 
 class Gone(Exception):
     """The connection is dead. Raised into the session wherever it waits, so that nothing queued is obeyed any more."""
-
-
-class LineTooLong(Exception):
-    """The line is over its limit. Its tail and all behind it are thrown away: answer if you like, then close."""
 
 
 class LineServer(Protocol):
@@ -55,10 +52,7 @@ class LineServer(Protocol):
         """Fires when the session has ended and the transport is done with the connection."""
         self._disconnected: Deferred[None] = Deferred()
         self._outlet = Outlet(clock, stall, stalled=self.abort, lost=self._die, opened=self._make_room)
-        self._backlog = backlog
-        self._input = bytearray()
-        self._held = False
-        self._ending = False
+        self._inlet = Inlet(backlog)
         self._first_line = True
         self._in_a_row = 0
         self._for_input: Deferred[None] | None = None
@@ -69,6 +63,7 @@ class LineServer(Protocol):
 
     def begin(self, session: Coroutine[Any, Any, None]) -> None:
         """Start the session: the one coroutine that reads and answers."""
+        self._inlet.attach(self.transport)
         self._outlet.attach(self.transport)
         Deferred.fromCoroutine(self._run(session))
 
@@ -91,13 +86,12 @@ class LineServer(Protocol):
         """The next line without its end, which is CRLF or LF.
 
         Raises LineTooLong above `limit` octets, line end included, and Gone when the client is. After `patience` seconds
-        without a whole line the connection is aborted, however many octets came.
+        without a whole line the client is out of time, however many octets came.
         """
         until = self.clock.seconds() + patience
-        while (line := self._take_line(limit)) is None:
+        self._check()
+        while (line := self._inlet.line(limit)) is None:
             await self._more_input(until)
-        if self._held and len(self._input) <= self._backlog // 2:
-            self._let_in()
         if self._first_line and _HTTP.match(line):
             # A web page can make a browser send commands to any port; they come as the body of a request.
             self.abort()
@@ -105,6 +99,22 @@ class LineServer(Protocol):
         self._first_line = False
         await self._take_turns()
         return line
+
+    async def read_piece(self, most: int, patience: float) -> bytes:
+        """The next octets whatever they are, at least one, at most `most`.
+
+        Raises Gone. When nothing came for `patience` seconds the client is out of time. What the caller has no use for goes to
+        `put_back`.
+        """
+        until = self.clock.seconds() + patience
+        self._check()
+        while not (piece := self._inlet.piece(most)):
+            await self._more_input(until)
+        return piece
+
+    def put_back(self, octets: bytes) -> None:
+        """These are read next."""
+        self._inlet.put_back(octets)
 
     async def push(self, *pieces: bytes) -> None:
         """Send octets in one write; returns when the transport takes more. Raises Gone."""
@@ -162,11 +172,18 @@ class LineServer(Protocol):
         if not self._disconnected.called:
             self.transport.abortConnection()
 
-    def hang_up(self) -> None:
-        """Close after what was pushed has gone out. The session, wherever it waits, hears that the client is gone."""
+    def hang_up(self, last_words: bytes = b"") -> None:
+        """Close after what was pushed, and `last_words`, have gone out. The session, wherever it waits, hears that the client is
+        gone."""
         if not self.gone:
+            if last_words:
+                self._outlet.write(last_words)
             self._die()
             self._outlet.close()
+
+    def out_of_time(self) -> None:
+        """The client let the session wait too long: drop it."""
+        self.abort()
 
     def part(self) -> None:
         """Drop a connection that was hung up and whose peer has everything, but says no goodbye."""
@@ -193,14 +210,11 @@ class LineServer(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Keep input for the session; hold the client back when too much of it waits."""
-        if self.gone or self._ending:
-            return
-        self._input += data
+        self._inlet.add(data)
         if self._for_input is not None:
             self._wake(self._for_input)
-        if self._for_input is None and len(self._input) > self._backlog and not self._held:
-            self._held = True
-            self.transport.pauseProducing()
+        if self._for_input is None:
+            self._inlet.hold()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The end: nothing that still waits is obeyed."""
@@ -210,32 +224,19 @@ class LineServer(Protocol):
 
     # How it is done.
 
-    def _take_line(self, limit: int) -> bytes | None:
-        self._check()
-        end = self._input.find(b"\n", 0, limit)
-        if end < 0:
-            if len(self._input) >= limit:
-                self._ending = True
-                self._input.clear()
-                raise LineTooLong
-            return None
-        line = bytes(self._input[:end])
-        del self._input[: end + 1]
-        return line.removesuffix(b"\r")
-
     async def _more_input(self, until: float) -> None:
-        if self._held:
-            self._let_in()
+        self._inlet.let_in()
         self._in_a_row = 0
         self._go_quiet()
         self._for_input = self._wait()
-        timer = self.clock.callLater(max(0.0, until - self.clock.seconds()), self.abort)
+        timer = self.clock.callLater(max(0.0, until - self.clock.seconds()), self.out_of_time)
         try:
             await self._for_input
         finally:
             self._for_input = None
             if timer.active():
                 timer.cancel()
+        self._check()
 
     def _go_quiet(self) -> None:
         moved = self._outlet.moved()
@@ -248,10 +249,6 @@ class LineServer(Protocol):
             self._in_a_row = 0
             await self.pause()
             self._check()
-
-    def _let_in(self) -> None:
-        self._held = False
-        self.transport.resumeProducing()
 
     def _make_room(self) -> None:
         if self._for_room is not None:
@@ -273,19 +270,18 @@ class LineServer(Protocol):
             raise Gone
 
     def _check_no_input(self) -> None:
-        if self._input:
+        if len(self._inlet):
             self.abort()
             raise Gone
 
     def _die(self) -> None:
         self.gone = True
-        self._input.clear()
+        self._inlet.shut()
         waiting, self._waiting = self._waiting, set()
         for each in waiting:
             each.errback(Gone())
 
     def _close(self) -> None:
         # A closing TLS connection must read the peer's goodbye.
-        if self._held:
-            self._let_in()
+        self._inlet.let_in()
         self.hang_up()

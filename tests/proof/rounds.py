@@ -13,7 +13,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.pop3.factory import POP3Factory
 from sesmail.protocols.pop3.policy import Policy
-from sesmail.protocols.pop3.server import POP3Session
+from sesmail.protocols.session import Session
 from tests.proof.answers import Wrong, statuses
 from tests.proof.shaky import USERS, ShakyPost, Watched, mails, marker, on_the_wire
 from tests.proof.talk import cut, talk
@@ -137,7 +137,7 @@ class Round:
             self.post.portal, POLICY, Connections(10, 10), tls=offered, implicit=implicit, clock=self.clock
         )
         self.callers: list[Caller] = []
-        self.sessions: list[POP3Session] = []
+        self.sessions: list[Session] = []
         with turned_by_hand(self.clock):
             wrapped = TLSMemoryBIOFactory(keys.server, False, self.factory) if implicit else self.factory
         self._wrapped, self._keys, self._implicit = wrapped, keys, implicit
@@ -177,8 +177,8 @@ class Round:
 
     def _check_bounds(self) -> None:
         for session, caller in zip(self.sessions, self.callers, strict=True):
-            if len(session._input) > INPUT or caller.wire.held > OUTPUT:
-                raise Wrong(f"{len(session._input)} octets of commands and {caller.wire.held} of answers wait")
+            if len(session._inlet) > INPUT or caller.wire.held > OUTPUT:
+                raise Wrong(f"{len(session._inlet)} octets of commands and {caller.wire.held} of answers wait")
 
     def _check(self) -> Counter[str]:
         post = self.post

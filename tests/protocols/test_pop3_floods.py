@@ -37,7 +37,7 @@ class Floods(Sockets):
                         break
                 # What was sent stays in the kernels' buffers, not in ours.
                 (session,) = self.sessions
-                self.assertLess(len(session._input), 64 * 1024 + 64 * 1024 + 1)
+                self.assertLess(len(session._inlet), 64 * 1024 + 64 * 1024 + 1)
                 return sent
 
         await deferToThread(send)

@@ -26,7 +26,7 @@ def capabilities(session: POP3Session) -> Iterator[bytes]:
     if may_log_in(session):
         yield b"USER"
         yield b" ".join((b"SASL", *mechanisms(session.listener.portal)))
-    if session.listener.stls is not None and not session.secure:
+    if session.listener.starttls is not None and not session.secure:
         yield b"STLS"
     if policy.expire_days is not None:
         yield b"EXPIRE %d" % policy.expire_days

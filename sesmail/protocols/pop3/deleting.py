@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sesmail.errors import Unavailable
 from sesmail.log import fate
+from sesmail.protocols.failures import known
 from sesmail.protocols.pop3.mailbox import SLICE, Removal
 from sesmail.protocols.pop3.numbers import message_index
-from sesmail.protocols.pop3.replies import known, ok, refusal
+from sesmail.protocols.pop3.replies import ok, refusal
 from sesmail.protocols.pop3.server import POP3Session, State
 
 _NOT_ALL = Unavailable("some deleted messages not removed")

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
-from twisted.cred.error import LoginDenied, UnauthorizedLogin
-
 from sesmail.errors import BadLogin, Busy, Limited, MailError, Unavailable
 
 END = b".\r\n"
@@ -16,8 +12,6 @@ _CODES: dict[type[MailError], bytes] = {
     Busy: b"[IN-USE] ",
     BadLogin: b"[AUTH] ",
 }
-
-logger = logging.getLogger(__name__)
 
 
 def ok(text: bytes = b"") -> bytes:
@@ -31,16 +25,3 @@ def refusal(error: MailError) -> bytes:
     text = " ".join(error.public.split()).encode("ascii", "replace")
     code = next((code for kind, code in _CODES.items() if isinstance(error, kind)), b"")
     return b"-ERR " + code + text[:400] + b"\r\n"
-
-
-def known(error: Exception) -> MailError:
-    """The failure as one of our kinds. What is none of them is a bug of ours: logged, and temporary for the client."""
-    if isinstance(error, UnauthorizedLogin | LoginDenied | BadLogin):
-        # The same words for every refused login, whatever the checker had to say about it.
-        return BadLogin()
-    if isinstance(error, MailError):
-        if isinstance(error, Unavailable):
-            logger.warning("a command failed: %s", error)
-        return error
-    logger.error("a command failed by an error of ours", exc_info=error)
-    return Unavailable()

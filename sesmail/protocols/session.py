@@ -1,0 +1,165 @@
+"""What sessions of every protocol have in common: who the peer is, how long it may take to log in, and how it ends."""
+
+from __future__ import annotations
+
+import abc
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from inspect import isawaitable
+from ipaddress import IPv6Address, ip_address
+
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IDelayedCall, IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from sesmail.errors import MailError
+from sesmail.protocols.limits import Connections
+from sesmail.protocols.lineserver import LineServer
+from sesmail.protocols.outlet import Connection
+from sesmail.protocols.policy import SessionPolicy
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """What all sessions of one listener share. `starttls` is set where TLS may begin within a session."""
+
+    portal: Portal
+    policy: SessionPolicy
+    connections: Connections
+    starttls: IOpenSSLServerConnectionCreator | None
+    implicit: bool
+    clock: IReactorTime
+    sessions: set[Session]
+
+
+class Session(LineServer):
+    """One connection of a listener; for cred, the throttle and the lock it is the `Client`."""
+
+    login_line: int
+    """Octets that a line of a SASL exchange may have."""
+
+    def __init__(self, listener: Listener, protocol: str) -> None:
+        policy = listener.policy
+        super().__init__(listener.clock, stall=policy.stall, backlog=policy.pipeline, secure=listener.implicit)
+        self.listener = listener
+        self.policy = policy
+        self.peer = ""
+        self.protocol = protocol + "s" if listener.implicit else protocol
+        self.user: bytes | None = None
+        """Who logs in or has logged in, as the client spells it."""
+        self.strikes = 0
+        self.asking = False
+        """True while the portal has the login."""
+        self.draining = False
+        """True once the session is to end with the command that runs."""
+        self._login_until = listener.clock.seconds() + policy.login_timeout
+        self._login_timer: IDelayedCall | None = None
+        self._log_out: Callable[[], object] = _nothing
+
+    @abc.abstractmethod
+    async def live(self) -> None:
+        """The whole session, from greeting to end."""
+
+    @abc.abstractmethod
+    async def challenge(self, text: bytes) -> bytes:
+        """Send a SASL challenge; returns the line that answers it, as it is."""
+
+    @abc.abstractmethod
+    async def refuse(self, error: MailError) -> None:
+        """Answer with a refused login."""
+
+    @abc.abstractmethod
+    async def struck_out(self) -> None:
+        """The last login that may be refused was refused: end after this."""
+
+    def connectionMade(self) -> None:
+        """Begin, unless there are too many connections."""
+        self.peer = _address(self.transport)
+        if not self.listener.connections.enter(self.peer):
+            logger.info("too many connections, one more refused: peer=%s", self.peer)
+            self.abort()
+            return
+        self.listener.sessions.add(self)
+        self.over.addCallback(self._forget)
+        if hasattr(self.transport, "setTcpNoDelay"):
+            # With Nagle's algorithm each answer waits for a delayed ACK of the one before, 40 ms.
+            self.transport.setTcpNoDelay(True)
+        self._login_timer = self.clock.callLater(self.policy.login_timeout, self._login_timed_out)
+        self.begin(self._live())
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The end."""
+        self._stop_login_timer()
+        super().connectionLost(reason)
+
+    def has_marks(self) -> bool:
+        """Nothing here marks messages as deleted."""
+        return False
+
+    def admit(self, name: bytes | None, log_out: Callable[[], object]) -> None:
+        """The login was good: from now on `log_out` is owed."""
+        self.user = name
+        self._log_out = log_out
+        self._stop_login_timer()
+
+    async def leave(self) -> None:
+        """End the session's hold on what it logged in to; the second time there is nothing left to do. Never raises."""
+        log_out, self._log_out = self._log_out, _nothing
+        await log_out_of(log_out)
+
+    def left_to_log_in(self) -> float:
+        """Seconds in which the client must have logged in."""
+        return self._login_until - self.clock.seconds()
+
+    def drain(self) -> None:
+        """End the session as soon as no command runs."""
+        self.draining = True
+        if self.idle:
+            self.hang_up()
+
+    async def _live(self) -> None:
+        try:
+            await self.live()
+        finally:
+            await self.leave()
+
+    def _login_timed_out(self) -> None:
+        # A login that the portal has is not the client's to hurry; if it is refused, no time is left for another.
+        if not self.asking:
+            self.out_of_time()
+
+    def _stop_login_timer(self) -> None:
+        if self._login_timer is not None and self._login_timer.active():
+            self._login_timer.cancel()
+
+    def _forget(self, _: object) -> None:
+        self.listener.connections.leave(self.peer)
+        self.listener.sessions.discard(self)
+
+
+async def log_out_of(log_out: Callable[[], object]) -> None:
+    """Call what cred's realm gave for the end of a session. Never raises: there is nobody who could do anything about it."""
+    try:
+        leaving = log_out()
+        if isawaitable(leaving):
+            await leaving
+    except Exception:
+        logger.exception("a logout failed")
+
+
+def _address(transport: Connection) -> str:
+    try:
+        address = ip_address(getattr(transport.getPeer(), "host", ""))
+    except ValueError:
+        return "unix"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(address)
+
+
+def _nothing() -> None:
+    pass
