@@ -8,6 +8,8 @@ from functools import cache
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
+from sesmail.log import FATE, write_fates
+
 _LEVELS = (
     (logging.CRITICAL, LogLevel.critical),
     (logging.ERROR, LogLevel.error),
@@ -17,6 +19,7 @@ _LEVELS = (
 
 
 _logger = cache(Logger)
+_fates = Logger(FATE)
 
 
 class TwistedHandler(logging.Handler):
@@ -34,6 +37,10 @@ class TwistedHandler(logging.Handler):
         return {"log_failure": Failure(error, kind, traceback)}
 
 
+def _publish(line: str) -> None:
+    _fates.info("{text}", text=line)
+
+
 def join(level: str) -> TwistedHandler:
     """Log our own records from this level on, and other libraries' warnings: at lower levels AWS's log what they sign."""
     handler = TwistedHandler()
@@ -41,4 +48,8 @@ def join(level: str) -> TwistedHandler:
     root.handlers = [other for other in root.handlers if not isinstance(other, TwistedHandler)] + [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("sesmail").setLevel(level.upper())
+    if logging.getLogger(FATE).isEnabledFor(logging.INFO):
+        write_fates(_publish)
+    else:
+        write_fates()
     return handler

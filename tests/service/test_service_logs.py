@@ -40,6 +40,17 @@ class LogsTest(SynchronousTestCase):
         fate("login", account="tom@example.com")
         self.assertEqual(self.texts(), ["[sesmail.fate#info] login account=tom@example.com"])
 
+    def test_a_fate_holds_braces_and_percent_signs_as_they_are(self) -> None:
+        logs.join("info")
+        fate("login", account="{log_level}%s")
+        self.assertEqual(self.texts(), ['[sesmail.fate#info] login account="{log_level}%s"'])
+
+    def test_fates_are_below_the_level_of_warnings(self) -> None:
+        logs.join("info")
+        logs.join("warning")
+        fate("login", account="tom@example.com")
+        self.assertEqual(self.texts(), [])
+
     def test_levels_are_those_of_the_record(self) -> None:
         logs.join("debug")
         for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
