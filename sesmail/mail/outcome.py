@@ -29,7 +29,8 @@ class Outcome:
 
     `id` is what the next hop calls the message it accepted. `wait`: seconds before which another attempt is pointless.
     `alarm`: for the operator alone, when the fault is our own configuration; never shown to a sender. `content`: a refusal that may be
-    meant for the message or for any one recipient of those it was tried with.
+    meant for the message or for any one recipient of those it was tried with. `tried`: False when nothing was even attempted, as the
+    sending rate was used up: such a LATER comes back after `wait`, and does not count as a failure.
     """
 
     code: int
@@ -39,6 +40,7 @@ class Outcome:
     wait: float | None = None
     alarm: str | None = None
     content: bool = False
+    tried: bool = True
 
     def __post_init__(self) -> None:
         if self.code // 100 not in _FIRST_DIGIT or not _STATUS.match(self.status) or int(self.status[0]) != self.code // 100:

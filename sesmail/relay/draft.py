@@ -1,0 +1,99 @@
+"""A message on its way into the spool."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+from sesmail.errors import Limited, Unavailable
+from sesmail.relay.disk import troubles, write_all
+from sesmail.relay.folders import Folders
+from sesmail.relay.record import Record
+
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_TRIES = 10
+
+
+class Draft:
+    """Blocking, for one thread at a time. It ends with `commit` or with `discard`; any error of the others calls for `discard`."""
+
+    def __init__(
+        self, folders: Folders, record: Record, new_id: Callable[[], str], reserve: int, committed: Callable[[str], None]
+    ) -> None:
+        self._folders = folders
+        self._record = record
+        self._committed = committed
+        self._size = 0
+        # The first line goes out with the first octets, in one write.
+        self._unwritten = record.line()
+        with troubles():
+            _check_room(folders, reserve)
+            self.id, self._fd = self._created(new_id)
+
+    def _created(self, new_id: Callable[[], str]) -> tuple[str, int]:
+        for _ in range(_TRIES):
+            id = new_id()
+            try:
+                fd = os.open(id, _CREATE, 0o600, dir_fd=self._folders.new.fd)
+            except FileExistsError:
+                continue
+            # A gateway that starts meanwhile sweeps away what nobody holds.
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            # Asked only now, when no other draft can get this id any more.
+            if not (self._folders.queue.has(id) or self._folders.held.has(id)):
+                return id, fd
+            os.close(fd)
+            self._folders.new.forget(id)
+        raise Unavailable(cause="ids repeat themselves")
+
+    def write(self, piece: bytes) -> None:
+        """The next octets of the message as it will be sent. Raises Limited, Unavailable."""
+        with troubles():
+            write_all(self._fd, self._unwritten + piece if self._unwritten else piece)
+        self._unwritten = b""
+        self._size += len(piece)
+
+    def commit(self) -> None:
+        """Durable on return. Raises Limited, Unavailable: then nothing of it stays."""
+        try:
+            if self._unwritten:
+                self.write(b"")
+            with troubles():
+                self._place()
+        except BaseException:
+            self._drop()
+            raise
+        self._close()
+        self._committed(self.id)
+
+    def _place(self) -> None:
+        progress = replace(self._record.progress, size=self._size)
+        if os.pwrite(self._fd, progress.line(), 0) != len(progress.line()):
+            raise Limited(smtp="452 4.3.1")
+        os.fdatasync(self._fd)
+        os.rename(self.id, self.id, src_dir_fd=self._folders.new.fd, dst_dir_fd=self._folders.queue.fd)
+        self._folders.queue.sync()
+
+    def discard(self) -> None:
+        """Nothing of it stays. May be called more than once, and after `commit`, when it does nothing."""
+        if self._fd >= 0:
+            self._drop()
+
+    def _drop(self) -> None:
+        with troubles():
+            self._folders.new.forget(self.id)
+            self._folders.queue.forget(self.id)
+            self._close()
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        os.close(fd)
+
+
+def _check_room(folders: Folders, reserve: int) -> None:
+    """What is here already needs some room to get on, whatever else wants in. Raises Limited."""
+    disk = os.fstatvfs(folders.queue.fd)
+    if disk.f_bavail * disk.f_frsize < reserve:
+        raise Limited("not enough room on the disk, try again later", smtp="452 4.3.1")

@@ -1,0 +1,44 @@
+"""A courier that keeps to a sending rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import BinaryIO
+
+from sesmail.mail.envelope import Envelope
+from sesmail.mail.outcome import Outcome, Verdict
+from sesmail.relay.courier import Courier
+from sesmail.relay.rate import Rate
+
+# Seconds that a message may wait in its thread.
+PATIENCE = 5.0
+# What a next hop answers that was asked too fast: its rate and its daily quota (aws.failures, RFC 3463 section 3.8).
+_THROTTLES = frozenset({"4.7.1", "4.5.3"})
+
+
+class RatedCourier:
+    """See courier.Courier. `pause` waits that many seconds. A message that would wait longer than PATIENCE is not tried."""
+
+    def __init__(self, courier: Courier, rate: Rate, pause: Callable[[float], None]) -> None:
+        self._courier = courier
+        self._rate = rate
+        self._pause = pause
+
+    def send(self, envelope: Envelope, message: BinaryIO) -> Mapping[str, Outcome]:
+        wait = self._rate.take(len(envelope.recipients), envelope, PATIENCE)
+        if wait > PATIENCE:
+            later = Outcome(451, "4.7.1", "waits for its turn, for more is to be sent than may be", wait=wait, tried=False)
+            return dict.fromkeys(envelope.recipients, later)
+        if wait > 0:
+            self._pause(wait)
+        outcomes = self._courier.send(envelope, message)
+        for outcome in outcomes.values():
+            if _is_throttle(outcome):
+                self._rate.throttled(outcome.wait)
+                break
+        return outcomes
+
+
+def _is_throttle(outcome: Outcome) -> bool:
+    # With an alarm it is no question of pace: sending is paused altogether.
+    return outcome.verdict is Verdict.LATER and outcome.status in _THROTTLES and outcome.alarm is None

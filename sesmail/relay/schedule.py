@@ -1,0 +1,67 @@
+"""When each message of the spool is due: an id and a time, all that is in memory of one that waits."""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Callable
+
+# Old entries stay in the heap until they come up; more of them than of others, and the heap is built anew.
+_STALE = 1000
+
+
+class Schedule:
+    """Thread-safe. Times are Unix time."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._due
+
+    def put(self, id: str, due: float) -> None:
+        """Have it come up then, and no more when it was to come up before."""
+        with self._lock:
+            self._put(id, due)
+
+    def drop(self, id: str) -> None:
+        """It does not come up any more."""
+        with self._lock:
+            self._due.pop(id, None)
+
+    def next(self) -> float | None:
+        """When the first one comes up."""
+        with self._lock:
+            self._clear()
+            return self._heap[0][0] if self._heap else None
+
+    def take(self, now: float, limit: int, again: float, busy: Callable[[str], bool]) -> list[str]:
+        """Up to `limit` ids that are due and not `busy`, the longest due first. Each comes up again `again` seconds from now, unless
+        it was put elsewhere or dropped by then: whoever took it may have failed."""
+        taken: list[str] = []
+        with self._lock:
+            while len(taken) < limit:
+                self._clear()
+                if not self._heap or self._heap[0][0] > now:
+                    break
+                id = self._heap[0][1]
+                self._put(id, now + again)
+                if not busy(id):
+                    taken.append(id)
+        return taken
+
+    def _put(self, id: str, due: float) -> None:
+        self._due[id] = due
+        heapq.heappush(self._heap, (due, id))
+        if len(self._heap) > 2 * len(self._due) + _STALE:
+            self._heap = [(due, id) for id, due in self._due.items()]
+            heapq.heapify(self._heap)
+
+    def _clear(self) -> None:
+        while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
