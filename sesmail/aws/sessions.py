@@ -10,7 +10,7 @@ import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import boto3
@@ -134,15 +134,8 @@ class Clients:
             return made
 
     def _make(self, place: StorePlace) -> tuple[Any, botocore.session.Session]:
-        session = botocore.session.Session(profile=place.profile)
-        region = place.region or session.get_config_variable("region") or "us-east-1"
-        if not place.endpoint and not _REGION.match(region):
-            raise Unavailable(cause=f"not a region: {region!r}")
-        session.set_config_variable("region", region)
-        if place.keys:
-            session.set_credentials(place.keys.access_key_id, place.keys.secret_access_key, place.keys.session_token)
-        if place.role:
-            self._assume(session, place, region)
+        session = session_as(place, sts_endpoint=self._sts_endpoint)
+        region = session.get_config_variable("region")
         client = boto3.Session(botocore_session=session).client(
             "s3", region_name=region, endpoint_url=place.endpoint, config=self._config(place, region)
         )
@@ -165,15 +158,47 @@ class Clients:
             settings |= {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
         return Config(**settings)
 
-    def _assume(self, session: botocore.session.Session, place: StorePlace, region: str) -> None:
-        extra = {"RoleSessionName": "sesmail"} | ({"ExternalId": place.external_id} if place.external_id else {})
 
-        def create_client(service: str, **given: Any) -> Any:
-            return session.create_client(service, region_name=region, endpoint_url=self._sts_endpoint, **given)
+class Whom(Protocol):
+    """As whom AWS is asked, and in which region; see StorePlace."""
 
-        source = session.get_credentials()
-        if source is None:
-            raise Unavailable(cause="no AWS credentials found to assume the role with")
-        fetcher = AssumeRoleCredentialFetcher(create_client, source, place.role, extra_args=extra)
-        # There is no public way to hand a session credentials that refresh themselves.
-        session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+    @property
+    def region(self) -> str | None: ...
+    @property
+    def endpoint(self) -> str | None: ...
+    @property
+    def keys(self) -> Keys | None: ...
+    @property
+    def profile(self) -> str | None: ...
+    @property
+    def role(self) -> str | None: ...
+    @property
+    def external_id(self) -> str | None: ...
+
+
+def session_as(whom: Whom, *, sts_endpoint: str | None) -> botocore.session.Session:
+    """A session with these credentials; its ``region`` variable is set. Raises Unavailable, and what botocore raises."""
+    session = botocore.session.Session(profile=whom.profile)
+    region = whom.region or session.get_config_variable("region") or "us-east-1"
+    if not whom.endpoint and not _REGION.match(region):
+        raise Unavailable(cause=f"not a region: {region!r}")
+    session.set_config_variable("region", region)
+    if whom.keys:
+        session.set_credentials(whom.keys.access_key_id, whom.keys.secret_access_key, whom.keys.session_token)
+    if whom.role:
+        _assume(session, whom, region, sts_endpoint)
+    return session
+
+
+def _assume(session: botocore.session.Session, whom: Whom, region: str, sts_endpoint: str | None) -> None:
+    extra = {"RoleSessionName": "sesmail"} | ({"ExternalId": whom.external_id} if whom.external_id else {})
+
+    def create_client(service: str, **given: Any) -> Any:
+        return session.create_client(service, region_name=region, endpoint_url=sts_endpoint, **given)
+
+    source = session.get_credentials()
+    if source is None:
+        raise Unavailable(cause="no AWS credentials found to assume the role with")
+    fetcher = AssumeRoleCredentialFetcher(create_client, source, whom.role, extra_args=extra)
+    # There is no public way to hand a session credentials that refresh themselves.
+    session._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")

@@ -7,6 +7,7 @@ arranges and asks that one. An unsigned request is refused.
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import re
 import secrets
@@ -93,7 +94,13 @@ def running_apart() -> Iterator[RemoteSes]:
 def client(endpoint: str, service: str = "sesv2", **config: Any) -> Any:
     """A plain boto3 client for it, without retries; `config` goes into botocore's Config."""
     settings: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "connect_timeout": 5, "read_timeout": 10, **config}
-    return boto3.session.Session().client(service, endpoint_url=endpoint, region_name="eu-west-1", config=Config(**settings))
+    return _session().client(service, endpoint_url=endpoint, region_name="eu-west-1", config=Config(**settings))
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    # Reading the service's model takes longer than most of the tests.
+    return boto3.session.Session()
 
 
 class RemoteSes:
