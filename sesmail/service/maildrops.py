@@ -21,6 +21,7 @@ from sesmail.storage.directory import DirectoryStore
 from sesmail.storage.keys import Override, Places
 from sesmail.storage.lock import Lock
 from sesmail.storage.maildrop import Maildrops
+from sesmail.storage.passwdkeys import PasswdKeys
 from sesmail.storage.read.ahead import Budget, Window
 from sesmail.storage.read.readers import Readers
 from sesmail.storage.s3 import S3Store
@@ -102,7 +103,17 @@ def maildrops(
         pause=lambda: deferLater(reactor, 0),
         now=reactor.seconds,
         expire_days=expire if isinstance(expire, int) else None,
+        passwd=PasswdKeys([*places(config).passwd_templates(), *_common_passwd(config)]),
     )
+
+
+def _common_passwd(config: Config) -> list[tuple[StorePlace, str]]:
+    """Where the password file for everybody lies, if that is in the store."""
+    store, file = default_store(config), config.auth.passwd_file
+    if file is not None and file.startswith("/"):
+        root = unquote(urlsplit(store.url).path) if store.url.startswith("file:") else ""
+        file = file.removeprefix(f"{root.rstrip('/')}/") if root and file.startswith(f"{root.rstrip('/')}/") else None
+    return [] if file is None else [(store, file.replace("%", "%%"))]
 
 
 def blocking_stores(reached: Clients) -> StoreOf:

@@ -86,6 +86,11 @@ class Places:
             store = layer.store or store
         return store, _fill(template, "", domain)
 
+    def passwd_templates(self) -> list[tuple[StorePlace, str]]:
+        """Store and key of every passwd file that `passwd` can name, with ``%d`` and ``%%`` as they are."""
+        layers = [self._base, *self._overrides.values()]
+        return [(layer.store or self._default, layer.passwd or self._base.passwd or "") for layer in layers]
+
     def _layers(self, *names: str) -> list[Override]:
         return [self._base, *(self._overrides[name] for name in names if name in self._overrides)]
 

@@ -9,6 +9,7 @@ from sesmail.interfaces import Place
 from sesmail.mail.uidl import hashed, uidl
 from sesmail.storage.learned import Learned
 from sesmail.storage.listing import SLICE, Gathering, Listing, Pause
+from sesmail.storage.passwdkeys import PasswdKeys
 from sesmail.storage.store import Reader, Remove
 
 Told = Callable[[Sequence[str]], None]
@@ -86,16 +87,18 @@ class Mailbox:
     Others may remove mail at any time; the feed tells only what went through this process.
     """
 
-    def __init__(self, place: Place, learned: Learned) -> None:
+    def __init__(self, place: Place, learned: Learned, passwd: PasswdKeys) -> None:
         self._name = (place.store, place.prefix)
         self._learned = learned
+        self._passwd = passwd
         self._last: Listing | None = None
         self._watchers: list[Told] = []
 
     async def open(self, reader: Reader, place: Place, pause: Pause) -> Snapshot:
         """List the mailbox anew and freeze it. Raises Unavailable."""
-        gathering = Gathering((place.prefix, *place.also), nested=place.nested)
-        for source, prefix in enumerate((place.prefix, *place.also)):
+        prefixes = (place.prefix, *place.also)
+        gathering = Gathering(prefixes, nested=place.nested, hidden=self._passwd.behind(place.store, prefixes))
+        for source, prefix in enumerate(prefixes):
             await reader.list(prefix, nested=place.nested, page=partial(gathering.add, source=source))
         listing = await gathering.finish(pause)
         if self._last is not None and await self._last.equals(listing, pause):

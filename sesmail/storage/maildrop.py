@@ -14,6 +14,7 @@ from sesmail.storage.learned import Learned
 from sesmail.storage.listing import SLICE, Pause
 from sesmail.storage.lock import Hold, Lock
 from sesmail.storage.mailbox import Mailbox, Snapshot
+from sesmail.storage.passwdkeys import PasswdKeys
 from sesmail.storage.sample import Sample
 from sesmail.storage.store import Reader, Remove
 
@@ -132,7 +133,7 @@ class Maildrops:
     """Opens maildrops of any store.
 
     `now` is Unix time; `expire_days`: mail older than this is `expired`, None for never. `pause` lets others run between two
-    slices of long work. A mailbox is kept in memory only while a session has it open.
+    slices of long work. `passwd` are no mail in any mailbox. A mailbox is kept in memory only while a session has it open.
     """
 
     def __init__(
@@ -145,6 +146,7 @@ class Maildrops:
         pause: Pause,
         now: Callable[[], float],
         expire_days: int | None = None,
+        passwd: PasswdKeys | None = None,
     ) -> None:
         self._reader_for = reader_for
         self._remove_for = remove_for
@@ -154,6 +156,7 @@ class Maildrops:
         self._now = now
         self._expire_days = expire_days
         self._began = now()
+        self._passwd = passwd or PasswdKeys()
         self._learned = Learned()
         self._namesakes = Namesakes(now)
         self._mailboxes: WeakValueDictionary[tuple[StorePlace, str, bool], Mailbox] = WeakValueDictionary()
@@ -176,7 +179,8 @@ class Maildrops:
     async def _listed(self, place: Place, hold: Hold) -> Session:
         reader = self._reader_for(place.store)
         place = await self._namesakes.complete(reader, place)
-        mailbox = self._mailboxes.setdefault((place.store, place.prefix, place.nested), Mailbox(place, self._learned))
+        made = Mailbox(place, self._learned, self._passwd)
+        mailbox = self._mailboxes.setdefault((place.store, place.prefix, place.nested), made)
         snapshot = await mailbox.open(reader, place, self._pause)
         listing = snapshot.listing
         window = self._window(reader, lambda index: (listing.key(index), listing.sizes[index]), len(listing))

@@ -173,6 +173,18 @@ def test_one_password_file_lets_in_and_old_hashes_are_replaced(tmp_path: Path, k
         assert log_in(connect(), "tom@example.com", "secret") == 1
 
 
+@pytest.mark.parametrize("kind", ["path", "key", "domain"])
+def test_a_password_file_inside_a_mailbox_is_never_mail(tmp_path: Path, kind: str) -> None:
+    _mail(tmp_path)
+    key = "mailboxes/example.com/tom/" + "0123456789abcdef" * 2
+    (tmp_path / key).write_text("tom@example.com:{PLAIN}secret\n")
+    file = str(tmp_path / key) if kind == "path" else key
+    auth = {"checkers": ["passwd"]} if kind == "domain" else {"checkers": ["passwd-file"], "passwd_file": file}
+    mailboxes = {"passwd": key.replace("example.com", "%d")} if kind == "domain" else {}
+    with serving(storage=storage(tmp_path), auth=auth, mailboxes=mailboxes) as (_, connect):
+        assert log_in(connect(), "tom@example.com", "secret") == 1
+
+
 def test_who_guesses_waits_whatever_the_connection(tmp_path: Path) -> None:
     _mail(tmp_path)
     auth = {"users": [{"name": "tom@example.com", "password": "secret"}], "throttle_account": 2, "throttle_wait": "1h"}

@@ -18,6 +18,7 @@ from sesmail.mail.uidl import hashed
 from sesmail.storage.directory import DirectoryStore
 from sesmail.storage.lock import Lock, NoLock, ProcessLock
 from sesmail.storage.maildrop import Maildrops
+from sesmail.storage.passwdkeys import PasswdKeys
 from sesmail.storage.s3 import S3Store
 from sesmail.storage.store import Reader, Store
 from tests.servers.seaweed import running
@@ -50,7 +51,9 @@ class OverStore:
 
     store: Store
 
-    def maildrops(self, lock: Lock | None = None, *, days: int | None = None, reader: Reader | None = None) -> Maildrops:
+    def maildrops(
+        self, lock: Lock | None = None, *, days: int | None = None, reader: Reader | None = None, passwd: str = "passwd.txt"
+    ) -> Maildrops:
         async def remove(keys: Sequence[str]) -> dict[str, str]:
             return self.store.delete(keys)
 
@@ -62,6 +65,7 @@ class OverStore:
             pause=pause,
             now=lambda: NOW,
             expire_days=days,
+            passwd=PasswdKeys([(HERE, passwd)]),
         )
 
     def opened(self, maildrops: Maildrops | None = None, place: Place | None = TOM) -> Maildrop:
@@ -107,6 +111,16 @@ class MaildropContract(OverStore):
         self.assertEqual(self.names(self.opened()), ["id"])
         nested = self.opened(place=Place(HERE, "d/tom/", nested=True))
         self.assertEqual(sorted(self.names(nested)), ["2026/1", "id"])
+
+    def test_the_password_file_is_hidden_whatever_its_name(self) -> None:
+        name = "0123456789abcdef0123456789abcdef01234567"
+        self.put(f"d/tom/{name}", "d/tom/id", f"d/ann/{name}")
+        maildrops = self.maildrops(passwd=f"%d/tom/{name}")
+        self.assertEqual(self.names(self.opened(maildrops)), ["id"])
+        self.assertEqual(self.names(self.opened(maildrops, Place(HERE, "d/ann/"))), [name])
+        self.assertEqual(self.names(self.opened(maildrops, Place(HERE, "d/tom/01"))), [])
+        granted = Place(StorePlace("s3://mail/", region="eu-west-1"), "", nested=True)
+        self.assertEqual(sorted(self.names(self.opened(maildrops, granted))), [f"d/ann/{name}", "d/tom/id"])
 
     def test_numbers_stay_while_mail_comes_and_goes(self) -> None:
         self.put("d/tom/1", "d/tom/2")
