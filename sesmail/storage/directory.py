@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sesmail.errors import Malformed, NoSuchMessage, Refused
+from sesmail.storage.abandoned import Sweep
 from sesmail.storage.paths import PARTIAL, folder, is_absence, split, split_prefix, troubles
 from sesmail.storage.store import Aged, Loaded, Row, Unchanged, read_whole
 
@@ -35,6 +36,7 @@ class DirectoryStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._told = False
+        self._sweep = Sweep()
 
     def list(self, prefix: str, *, delimiter: str = "") -> Iterator[Row]:
         """See Store. `delimiter` is empty or ``/``."""
@@ -83,12 +85,14 @@ class DirectoryStore:
             return Aged(read_whole(file.read, limit), etag_of(status), max(0.0, time.time() - status.st_mtime))
 
     def put(self, key: str, data: bytes, *, absent: bool = False, match: str | None = None) -> str:
-        """See Store."""
+        """See Store. Also removes from the key's folder what a crash left half-written, when it is a day old."""
         *above, last = split(key)
         with troubles():
             try:
                 with folder(self._root, above, create=True) as inside:
-                    return _written(inside, last, data, absent, match)
+                    etag = _written(inside, last, data, absent, match)
+                    self._sweep.look(above, inside, time.time())
+                    return etag
             except OSError as error:
                 if is_absence(error):
                     raise Malformed(cause=error) from None

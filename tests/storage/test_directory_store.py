@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 from twisted.trial import unittest
 
 from sesmail.errors import Malformed, NoSuchMessage, Refused, Unavailable
+from sesmail.storage.abandoned import Sweep
 from sesmail.storage.directory import DirectoryStore
 from sesmail.storage.store import Store
 from tests.storage.store_contract import StoreContract
@@ -107,6 +109,33 @@ class DirectoryStoreTest(InDirectory):
         self.assertRaises(Malformed, self.store.put, "folder", b"x")
         self.assertEqual(self.store.delete(["folder"]), {})
         self.assertEqual(sorted(os.listdir(self.root)), ["folder", "pipe"])
+
+    def test_what_a_crash_left_half_written_goes_with_a_later_put_once_it_is_a_day_old(self) -> None:
+        folder = self.root / "box"
+        (folder / ".sesmail-part-folder").mkdir(parents=True)
+        days = {"part-old": 1.1, "part-young": 0.9, "part-tomorrow": -1.0, "lock": 30.0, "part-folder": 30.0}
+        for name, age in days.items():
+            path = folder / f".sesmail-{name}"
+            if not path.is_dir():
+                path.write_bytes(b"half")
+            os.utime(path, (time.time() - age * 86_400,) * 2)
+        (self.outer / "old").write_bytes(b"x")
+        os.utime(self.outer / "old", (1, 1))
+        (folder / ".sesmail-part-link").symlink_to(self.outer / "old")
+        self.store.put("box/one", b"x")
+        left = [".sesmail-lock", *(f".sesmail-part-{name}" for name in ("folder", "link", "tomorrow", "young")), "one"]
+        self.assertEqual(sorted(os.listdir(folder)), left)
+        self.assertTrue((self.outer / "old").exists())
+
+    def test_a_folder_is_looked_through_once_a_day(self) -> None:
+        sweep, now = Sweep(), time.time()
+        inside = os.open(self.root, os.O_RDONLY)
+        self.addCleanup(os.close, inside)
+        for late, left in ((0.0, 0), (86_399.0, 1), (86_401.0, 0)):
+            (self.root / ".sesmail-part-x").write_bytes(b"half")
+            os.utime(self.root / ".sesmail-part-x", (1, 1))
+            sweep.look([b"box"], inside, now + late)
+            self.assertEqual(len(os.listdir(self.root)), left)
 
     def test_a_folder_stays_when_its_last_message_goes(self) -> None:
         self.store.put("box/one", b"x")
