@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from sesmail.aws.failures import EXPECTED, outcome
+from sesmail.errors import Unavailable
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome
 from sesmail.relay.alarms import Alarms
+from sesmail.relay.rate import Quota
 from sesmail.relay.split import carry
 
 log = logging.getLogger(__name__)
@@ -104,3 +106,22 @@ class SesCourier:
             log.warning("SendEmail: %s: %s", type(error).__name__, str(error)[:300], exc_info=not isinstance(error, EXPECTED))
             return outcome(error)
         return Outcome(250, "2.0.0", f"Ok {id}", id=id)
+
+
+def quota(client: Any) -> Quota:
+    """What GetAccount says of the account, by a request that blocks. Raises Unavailable.
+
+    https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_GetAccount.html
+    """
+    try:
+        account = client.get_account()
+        allowed = account["SendQuota"]
+        per_day = float(allowed["Max24HourSend"])
+        return Quota(
+            per_second=float(allowed["MaxSendRate"]),
+            per_day=None if per_day < 0 else per_day,
+            sent_last_day=float(allowed["SentLast24Hours"]),
+            enabled=bool(account["SendingEnabled"]),
+        )
+    except Exception as error:
+        raise Unavailable(cause=f"GetAccount: {type(error).__name__}: {error}"[:300]) from error

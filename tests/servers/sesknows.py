@@ -20,7 +20,7 @@ LONGEST_LINE = 1000
 LARGEST = 40 * 1024 * 1024
 MOST_RECIPIENTS = 50
 
-_LOCAL_AND_DOMAIN = re.compile(r"[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
+_LOCAL_AND_DOMAIN = re.compile(r'(?:"[ -~]+"|[!-?A-~]+)@[!-?A-~]+\.[!-?A-~]+\Z')
 _FROM = re.compile(rb"^From:[^\n]*\n(?:[ \t][^\n]*\n)*", re.IGNORECASE | re.MULTILINE)
 
 
