@@ -196,6 +196,11 @@ class LineServer(Protocol):
         """True while the session waits for the client and nothing that it could obey is there."""
         return self._for_input is not None
 
+    @property
+    def unread(self) -> int:
+        """Octets that the client sent and nobody has read."""
+        return len(self._inlet)
+
     def quiet_for(self) -> float:
         """Seconds since the last command ended or the client last took an octet; 0.0 while a command runs or waits."""
         if not self.idle:

@@ -10,10 +10,7 @@ import struct
 from typing import NamedTuple
 
 # struct tcp_info of Linux: tcpi_unacked, tcpi_bytes_acked, tcpi_notsent_bytes.
-_UNACKED = struct.Struct("@I"), 24
-_BYTES_ACKED = struct.Struct("@Q"), 120
-_NOTSENT_BYTES = struct.Struct("@I"), 144
-_ENOUGH = 148
+_TCP_INFO = struct.Struct("=24xI92xQ16xI")
 
 
 class Moved(NamedTuple):
@@ -29,12 +26,10 @@ def moved(transport: object) -> Moved | None:
     if not isinstance(connection, socket.socket) or not hasattr(socket, "TCP_INFO"):
         return None
     try:
-        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
     except OSError:
         return None
-    if len(info) < _ENOUGH:
+    if len(info) < _TCP_INFO.size:
         return None
-    acknowledged, waiting, unsent = (
-        layout.unpack_from(info, offset)[0] for layout, offset in (_BYTES_ACKED, _UNACKED, _NOTSENT_BYTES)
-    )
+    waiting, acknowledged, unsent = _TCP_INFO.unpack(info)
     return Moved(acknowledged, bool(waiting or unsent))

@@ -39,9 +39,6 @@ class Listener:
 class Session(LineServer):
     """One connection of a listener; for cred, the throttle and the lock it is the `Client`."""
 
-    login_line: int
-    """Octets that a line of a SASL exchange may have."""
-
     def __init__(self, listener: Listener, protocol: str) -> None:
         policy = listener.policy
         super().__init__(listener.clock, stall=policy.stall, backlog=policy.pipeline, secure=listener.implicit)

@@ -45,7 +45,7 @@ async def _send(session: POP3Session, index: int, form: Form, status: bytes, *, 
 async def _pour(session: POP3Session, body: Body, form: Form, status: bytes) -> None:
     whole = body.whole
     # Until the status is out, a store that fails can still be called by its name.
-    data = await _read(session, body)
+    data = await (body.read() if whole else _read(session, body))
     with session.unfinished():
         if whole and len(data) <= PIECE:
             await session.push(status, form.feed(data), form.finish(), END)

@@ -1,0 +1,115 @@
+"""DATA: a message goes on as it comes in, to its real end, and has one answer (RFC 5321 section 4.1.1.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from OpenSSL import SSL
+
+from sesmail.errors import MailError, Malformed, Refused, TooLarge
+from sesmail.interfaces import Hop, Letter
+from sesmail.mail.data import DataDecoder
+from sesmail.protocols.failures import known
+from sesmail.protocols.lineserver import Gone
+from sesmail.protocols.smtp.replies import MESSAGE, refusal, reply
+from sesmail.protocols.smtp.server import READ, SMTPSession
+
+_GO_ON = reply("354", "send the message, then a line with a dot")
+
+
+async def data(session: SMTPSession, _: bytes) -> None:
+    """DATA. A client that leaves before the end has sent nothing; when it leaves after it, the message goes its way."""
+    if not session.recipients:
+        # RFC 2920 section 3.1: a client that has sent DATA already must not be asked for the message.
+        if session.refused:
+            raise Refused("no valid recipients", smtp="554 5.5.1")
+        raise Refused("RCPT comes first", smtp="503 5.5.1")
+    try:
+        letter = await session.submission.begin(session.sender, tuple(session.recipients), _hop(session))
+        await _receive(session, letter)
+    finally:
+        session.reset()
+
+
+async def _receive(session: SMTPSession, letter: Letter) -> None:
+    session.receiving = True
+    try:
+        await session.push(_GO_ON)
+        await Reception(session, letter).run()
+        outcome = await letter.finish()
+    except Exception as error:
+        await letter.discard()
+        if isinstance(error, Gone):
+            raise
+        await session.complain(known(error), MESSAGE)
+    else:
+        await session.answer(outcome)
+    finally:
+        session.receiving = False
+
+
+class Reception:
+    """Reads one message and hands it on, no faster than it is taken."""
+
+    def __init__(self, session: SMTPSession, letter: Letter) -> None:
+        self._session = session
+        self._policy = session.policy
+        self._letter = letter
+        self._decoder = DataDecoder(bare=session.policy.bare_newlines)
+        self._octets = 0
+        self._refused: MailError | None = None
+        self._left = session.policy.data_grace
+
+    async def run(self) -> None:
+        """Read to the end; what came behind it stays for the next command.
+
+        Raises what the message is refused for, but not before its end: nothing of it may be read as a command. Raises Gone also for
+        a client that goes on and on.
+        """
+        while not self._decoder.ended:
+            message = self._decoder.feed(await self._piece())
+            self._octets += len(message)
+            if self._refused is None:
+                await self._take(message)
+            elif self._octets > 2 * self._policy.max_size:
+                self._session.hang_up(refusal(self._refused, MESSAGE))
+                raise Gone
+        self._session.put_back(self._decoder.rest)
+        if self._refused is not None:
+            raise self._refused
+
+    async def _piece(self) -> bytes:
+        clock = self._session.clock
+        began = clock.seconds()
+        piece = await self._session.read_piece(READ, min(self._policy.data_timeout, self._left))
+        # Only time in which we wait for the client is the client's. What it makes up for is never more than the grace.
+        lost = clock.seconds() - began - len(piece) / self._policy.data_rate
+        self._left = min(self._policy.data_grace, self._left - lost)
+        return piece
+
+    async def _take(self, message: bytes) -> None:
+        try:
+            self._check()
+            if message:
+                await self._letter.write(message)
+        except Exception as error:
+            self._refused = known(error)
+            await self._letter.discard()
+
+    def _check(self) -> None:
+        if self._octets > self._policy.max_size:
+            raise TooLarge(f"a message may have {self._policy.max_size} octets")
+        if self._decoder.bare and self._policy.bare_newlines == "refuse":
+            # Others may take one for a line end and find the end of the message where we do not.
+            raise Malformed("the message has a CR or LF that stands alone", smtp="554 5.6.0")
+
+
+def _hop(session: SMTPSession) -> Hop:
+    return Hop(session.peer, session.helo, "ESMTPSA", _tls(session.transport))
+
+
+def _tls(transport: Any) -> str | None:
+    connection = transport.getHandle() if hasattr(transport, "getHandle") else None
+    if isinstance(connection, SSL.Connection):
+        return f"{connection.get_protocol_version_name()} {connection.get_cipher_name()}"
+    return None

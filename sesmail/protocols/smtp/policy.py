@@ -1,0 +1,37 @@
+"""What one SMTP listener allows, offers and waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sesmail.protocols.policy import SessionPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy(SessionPolicy):
+    """Times are in seconds.
+
+    `hostname` is who we say we are. `max_size`: octets of a message with CRLF line ends, dots removed. `max_recipients` of one
+    message. `bare_newlines`: what becomes of a message with a CR or LF that stands alone. `greeting_delay`: how long the greeting
+    waits for a client that talks before it. `command_timeout`: for the next command, once logged in.
+
+    While a message is received, its next octet may take `data_timeout`; on the whole it must come at `data_rate` octets a second or
+    faster, but for `data_grace` seconds that the client may lose (RFC 5321 section 4.5.3.2 wants 3 minutes for one block).
+
+    A session ends after `errors` commands that are none, or come out of order, and after `pointless` commands that were understood
+    and brought no message any nearer; a message that is accepted clears both counts.
+    """
+
+    hostname: str = "localhost"
+    max_size: int = 30_000_000
+    max_recipients: int = 100
+    bare_newlines: Literal["refuse", "repair"] = "refuse"
+    greeting_delay: float = 0
+    command_timeout: float = 300
+    data_timeout: float = 180
+    data_rate: float = 1024
+    data_grace: float = 300
+    errors: int = 20
+    pointless: int = 200
+    pipeline: int = 16 * 1024

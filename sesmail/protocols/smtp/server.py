@@ -1,0 +1,253 @@
+"""One SMTP submission session (RFC 5321, RFC 6409): its states, what may be said in each, and its end.
+
+Nothing of `twisted.mail.smtp.ESMTP` is left to inherit: its command loop, DATA, parameters, replies and timers all have to be
+replaced, and addresses are parsed by `sesmail.mail.address`.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sesmail.errors import MailError, Malformed, Refused
+from sesmail.interfaces import Submission
+from sesmail.mail.outcome import Outcome, Verdict
+from sesmail.protocols import session
+from sesmail.protocols.failures import known
+from sesmail.protocols.inlet import LineTooLong
+from sesmail.protocols.lineserver import Gone
+from sesmail.protocols.sasl import challenge
+from sesmail.protocols.smtp.policy import Policy
+from sesmail.protocols.smtp.replies import COMMAND, LOGIN, Codes, answer, code_of, refusal, reply
+
+# RFC 5321 section 4.5.3.1.4, line end included.
+COMMAND_LINE = 512
+# RFC 1870 section 3, RFC 6152 section 2 and RFC 4954 section 3 add so much for their parameters.
+MAIL_LINE = COMMAND_LINE + 26 + 17 + 500
+# RFC 4954 section 3.
+LOGIN_LINE = 12 * 1024
+# Twisted asks the kernel for 64 KiB at a time, and OpenSSL keeps a buffer as large as the largest read.
+READ = 16 * 1024
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_NOT_A_COMMAND = re.compile(rb"[^ -~]")
+# Commands that are no commands, or came when they must not.
+_MISUSE = ("50", "53")
+
+_EARLY = reply("554 5.5.1", "wait for the greeting")
+_TOO_LONG = reply("500 5.5.2", "line too long")
+_TOO_MANY = reply("421 4.7.0", "too many commands without a message, closing")
+_STRUCK_OUT = reply("421 4.7.0", "too many refused logins, closing")
+_OUT_OF_TIME = reply("421 4.4.2", "timeout, closing")
+_STOPPING = reply("421 4.3.2", "service is stopping, try again later")
+
+
+class State(enum.StrEnum):
+    """How far a session is. START and GREETED are before the login; MAIL and RECIPIENTS are within a mail transaction."""
+
+    START = "START"
+    GREETED = "GREETED"
+    READY = "READY"
+    MAIL = "MAIL"
+    RECIPIENTS = "RECIPIENTS"
+    ENDED = "ENDED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """A command: what runs it, where it is legal.
+
+    `order`: what a client hears who says it elsewhere. `argument`: whether it has one. `pointless`: it brings no message nearer.
+    `address`: its argument may hold octets that are not ASCII. `limit`: octets its line may have.
+    """
+
+    run: Callable[[SMTPSession, bytes], Awaitable[None]]
+    states: frozenset[State]
+    order: str = ""
+    argument: Literal["none", "any", "one"] = "any"
+    pointless: bool = False
+    address: bool = False
+    limit: int = COMMAND_LINE
+
+    def check(self, line: bytes, argument: bytes) -> None:
+        """Raises Malformed for a line that cannot be this command."""
+        if (_CONTROL if self.address else _NOT_A_COMMAND).search(line):
+            raise Malformed("a command is printable ASCII", smtp="501 5.5.2")
+        if self.argument == "none" and argument:
+            raise Malformed("no argument allowed")
+        if self.argument == "one" and not argument:
+            raise Malformed("an argument is missing")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener(session.Listener):
+    """What all sessions of one SMTP listener share."""
+
+    policy: Policy
+    verbs: Mapping[bytes, Verb]
+
+
+class SMTPSession(session.Session):
+    """A connection of a mail program that submits messages."""
+
+    factory: Any
+    listener: Listener
+    policy: Policy
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__(listener, "submission")
+        self.state: State = State.START
+        self.helo = ""
+        """What the client calls itself."""
+        self.extended = False
+        """True after EHLO: the client has heard of our extensions."""
+        self.avatar: Submission | None = None
+        self.sender = ""
+        self.recipients: list[str] = []
+        self.refused = 0
+        """Recipients of this transaction that were refused."""
+        self.receiving = False
+        """True from 354 to the answer to the final dot."""
+        self._errors = 0
+        self._pointless = 0
+
+    def connectionMade(self) -> None:
+        """Begin, unless there are too many connections."""
+        _read_little(self.transport)
+        super().connectionMade()
+
+    @property
+    def submission(self) -> Submission:
+        """What the account may send; only asked for in states in which there is a login."""
+        if self.avatar is None:
+            raise Refused("log in first", smtp="530 5.7.0")
+        return self.avatar
+
+    def enter(self, submission: Submission) -> None:
+        """The login was good."""
+        self.avatar = submission
+        self.state = State.READY
+
+    def reset(self) -> None:
+        """No transaction is open any more."""
+        self.sender, self.recipients, self.refused = "", [], 0
+        self.state = State.GREETED if self.avatar is None else State.READY
+
+    def forget(self) -> None:
+        """TLS has begun: what was said before it may have been said by anybody (RFC 3207 section 4.2)."""
+        self.reset()
+        self.state, self.helo, self.extended = State.START, "", False
+
+    async def answer(self, outcome: Outcome) -> None:
+        """Say what became of a message."""
+        if outcome.verdict is Verdict.ACCEPTED:
+            self._errors = self._pointless = 0
+            await self.push(answer(outcome))
+        else:
+            await self._count(False, answer(outcome))
+
+    async def complain(self, error: MailError, codes: Codes = COMMAND) -> None:
+        """Answer with a failure, unless there were enough of them."""
+        code = code_of(error, codes)
+        await self._count(code.startswith(_MISUSE), refusal(error, codes))
+
+    def drain(self) -> None:
+        """End the session as soon as no command runs; a message that is coming in may come to its end."""
+        self.draining = True
+        if self.idle and not self.receiving:
+            self.hang_up(_STOPPING)
+
+    def out_of_time(self) -> None:
+        """Say so and close (RFC 5321 section 3.8)."""
+        self.hang_up(_OUT_OF_TIME)
+
+    async def live(self) -> None:
+        """Greet, then obey until the end."""
+        try:
+            await self._greet()
+            while self.state is not State.ENDED and not self.draining:
+                await self._obey(await self.read_line(LOGIN_LINE, self._patience()))
+            if self.state is not State.ENDED:
+                await self.push(_STOPPING)
+        except LineTooLong:
+            await self.push(_TOO_LONG)
+
+    async def challenge(self, text: bytes) -> bytes:
+        """Ask as RFC 4954 section 4 has it."""
+        await self.push(b"334 ", challenge(text), b"\r\n")
+        return await self.read_line(LOGIN_LINE, self._patience())
+
+    async def refuse(self, error: MailError) -> None:
+        """Answer with a refused login."""
+        await self.push(refusal(error, LOGIN))
+
+    async def struck_out(self) -> None:
+        """End after this, and say so."""
+        await self.push(_STRUCK_OUT)
+        self.state = State.ENDED
+
+    async def _greet(self) -> None:
+        # In any case a turn of the reactor, in which what came with the connection is read.
+        await self.sleep(self.policy.greeting_delay)
+        if self.unread:
+            # RFC 5321 section 4.3.1. Whoever does not listen may be a web page's form that was sent to this port.
+            self.state = State.ENDED
+            await self.push(_EARLY)
+        else:
+            await self.push(reply("220", f"{self.policy.hostname} ESMTP"))
+
+    async def _obey(self, line: bytes) -> None:
+        name, _, rest = line.partition(b" ")
+        argument = rest.strip(b" ")
+        verb = self.listener.verbs.get(name.upper(), _UNKNOWN)
+        if len(line) + 2 > verb.limit:
+            raise LineTooLong
+        try:
+            self._check_order(verb)
+            verb.check(line, argument)
+            if verb.pointless:
+                self._pointless += 1
+            await verb.run(self, argument)
+        except (Gone, LineTooLong):
+            raise
+        except Exception as error:
+            await self.complain(known(error))
+
+    def _check_order(self, verb: Verb) -> None:
+        if self.state in verb.states:
+            return
+        if self.state is State.START:
+            raise Refused("say EHLO first", smtp="503 5.5.1")
+        if self.state is State.GREETED:
+            # RFC 3207 section 4, RFC 4954 section 6.
+            raise Refused("log in first" if self.secure else "say STARTTLS first", smtp="530 5.7.0")
+        raise Refused(verb.order, smtp="503 5.5.1")
+
+    async def _count(self, misuse: bool, text: bytes) -> None:
+        if misuse:
+            self._errors += 1
+        else:
+            self._pointless += 1
+        if self._errors > self.policy.errors or self._pointless > self.policy.pointless:
+            self.state = State.ENDED
+            text = _TOO_MANY
+        await self.push(text)
+
+    def _patience(self) -> float:
+        return self.policy.command_timeout if self.avatar is not None else self.left_to_log_in()
+
+
+async def _unknown(session: SMTPSession, argument: bytes) -> None:
+    raise Malformed("unknown command", smtp="500 5.5.1")
+
+
+_UNKNOWN = Verb(run=_unknown, states=frozenset(State))
+
+
+def _read_little(transport: Any) -> None:
+    while (below := getattr(transport, "transport", None)) is not None:
+        transport = below
+    transport.bufferSize = READ

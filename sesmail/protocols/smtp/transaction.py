@@ -1,0 +1,61 @@
+"""A mail transaction before its message: MAIL and RCPT (RFC 5321 sections 4.1.1.2 and 4.1.1.3)."""
+
+from __future__ import annotations
+
+from sesmail.errors import Limited, Malformed, Refused
+from sesmail.mail.address import path
+from sesmail.protocols.smtp.parameters import check_mail, check_rcpt
+from sesmail.protocols.smtp.replies import reply
+from sesmail.protocols.smtp.server import SMTPSession, State
+
+_ACCEPTED = reply("250 2.1.5", "recipient ok")
+
+
+async def mail(session: SMTPSession, argument: bytes) -> None:
+    """MAIL: the sender, if the account may send as him."""
+    sender, parameters = _read(argument, b"FROM:", "501 5.1.7")
+    _check_extended(session, parameters)
+    check_mail(parameters, session.policy.max_size)
+    await session.submission.sender(sender)
+    session.sender, session.state = sender, State.MAIL
+    await session.push(reply("250 2.1.0", "sender ok"))
+
+
+async def rcpt(session: SMTPSession, argument: bytes) -> None:
+    """RCPT: one recipient more. Who was named before is not added again."""
+    recipient, parameters = _read(argument, b"TO:", "501 5.1.3")
+    if not recipient:
+        raise Malformed("a recipient is missing", smtp="501 5.1.3")
+    _check_extended(session, parameters)
+    check_rcpt(parameters)
+    if recipient not in session.recipients:
+        await _add(session, recipient)
+    await session.push(_ACCEPTED)
+
+
+async def _add(session: SMTPSession, recipient: str) -> None:
+    count = len(session.recipients)
+    if count >= session.policy.max_recipients:
+        # RFC 5321 section 4.5.3.1.10: the client sends to these, then to the rest.
+        raise Limited("too many recipients", smtp="452 4.5.3")
+    try:
+        await session.submission.recipient(recipient, count)
+    except Exception:
+        session.refused += 1
+        raise
+    session.recipients.append(recipient)
+    session.state = State.RECIPIENTS
+
+
+def _read(argument: bytes, word: bytes, code: str) -> tuple[str, bytes]:
+    if argument[: len(word)].upper() != word:
+        raise Malformed(f"{word.decode('ascii')}<address> is wanted")
+    try:
+        return path(argument[len(word) :])
+    except Malformed as error:
+        raise Malformed(error.public, smtp=error.smtp or code) from None
+
+
+def _check_extended(session: SMTPSession, parameters: bytes) -> None:
+    if parameters and not session.extended:
+        raise Refused("parameters need EHLO", smtp="555 5.5.4")
