@@ -42,7 +42,8 @@ class DomainsTest(TestCase):
         with self.assertRaises(kind) as caught:
             await self.domains.check(domain)
         self.assertIn(domain, caught.exception.public)
-        return caught.exception.smtp
+        smtp: str | None = caught.exception.smtp
+        return smtp
 
     async def test_a_domain_with_a_mail_exchanger_will_do(self) -> None:
         self.zone.mx["example.net"] = ["mx1.example.net", "mx2.example.net"]

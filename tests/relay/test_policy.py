@@ -49,7 +49,8 @@ class PolicyTest(TestCase):
     async def refusal(self, kind: type[MailError], coroutine: Any) -> str | None:
         with self.assertRaises(kind) as caught:
             await coroutine
-        return caught.exception.smtp
+        smtp: str | None = caught.exception.smtp
+        return smtp
 
     async def test_an_account_sends_as_its_own_address_in_any_case_and_with_any_tag(self) -> None:
         policy = self.policy()
