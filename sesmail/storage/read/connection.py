@@ -79,7 +79,7 @@ class Connection(Protocol):
     def finished(self, reusable: bool) -> None:
         """The exchange has its last byte, or nobody wants the rest."""
         self.exchange = None
-        self._rest()
+        self._pool.paused.discard(self)
         if not reusable:
             self.abort()
         self._pool.give_back(self)
@@ -111,7 +111,10 @@ class Connection(Protocol):
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self.alive = False
-        self._rest()
+        self._pool.paused.discard(self)
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
         exchange = self.exchange
         if exchange is not None and exchange.ends_with_connection and reason is not None and reason.check(ConnectionDone):
             exchange.received_all()
@@ -125,20 +128,18 @@ class Connection(Protocol):
             self._pool.give_back(self)
 
     def _wait(self) -> None:
+        # The timer runs on between exchanges: to put one off costs next to nothing beside ending it and making another.
         if self._timer is None:
             self._timer = self._clock.callLater(self._read_timeout, self._timed_out)
-
-    def _rest(self) -> None:
-        self._pool.paused.discard(self)
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
+        else:
+            self._timer.reset(self._read_timeout)
 
     def _timed_out(self) -> None:
         self._timer = None
-        self._pool.paused.discard(self)
-        self.abort()
-        self._fail(Failed(f"no answer within {self._read_timeout:g} s"))
+        if self.exchange is not None:
+            self._pool.paused.discard(self)
+            self.abort()
+            self._fail(Failed(f"no answer within {self._read_timeout:g} s"))
 
 
 class Exchange:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -46,7 +47,7 @@ class _Route:
     signer: Signer
     transport: Transport
 
-    @property
+    @cached_property
     def host(self) -> str:
         default = 443 if self.address.secure else 80
         host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
