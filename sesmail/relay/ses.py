@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from sesmail.aws.failures import EXPECTED, outcome
 from sesmail.errors import Unavailable
 from sesmail.mail.envelope import Envelope
-from sesmail.mail.outcome import Outcome
+from sesmail.mail.outcome import Outcome, Verdict
 from sesmail.relay.alarms import Alarms
 from sesmail.relay.rate import Quota
 from sesmail.relay.split import carry
@@ -84,8 +84,10 @@ class SesCourier:
     def _send(self, envelope: Envelope, data: bytes) -> dict[str, Outcome]:
         until = self._clock() + _PATIENCE
 
-        def once(group: Sequence[str]) -> dict[str, Outcome]:
-            return dict.fromkeys(group, self._once(envelope.sender, group, data))
+        def once(group: Sequence[str]) -> tuple[dict[str, Outcome], Outcome | None]:
+            got = self._once(envelope.sender, group, data)
+            # SES has no trouble that is one recipient's alone.
+            return dict.fromkeys(group, got), got if got.verdict is Verdict.LATER else None
 
         outcomes = carry(envelope.recipients, once, late=lambda: self._clock() >= until)
         self._alarms.hear(outcomes.values())

@@ -21,11 +21,11 @@ class Hop:
         self.asked: list[Sequence[str]] = []
         self._bad, self._refusal, self._most = set(bad), refusal, most
 
-    def once(self, group: Sequence[str]) -> dict[str, Outcome]:
+    def once(self, group: Sequence[str]) -> tuple[dict[str, Outcome], Outcome | None]:
         self.asked.append(list(group))
         if len(self.asked) > self._most:
-            return dict.fromkeys(group, _LATER)
-        return dict.fromkeys(group, self._refusal if self._bad & set(group) else _OK)
+            return dict.fromkeys(group, _LATER), _LATER
+        return dict.fromkeys(group, self._refusal if self._bad & set(group) else _OK), None
 
 
 def never() -> bool:
@@ -72,11 +72,39 @@ def test_a_throttle_among_single_ones_ends_the_attempt() -> None:
     assert len(hop.asked) == 12
 
 
+def test_nobody_is_refused_for_anothers_address_when_there_is_no_time_to_try_him_alone() -> None:
+    hop = Hop("0@example.org", most=1)
+    assert set(carry(_MANY, hop.once, late=never).values()) == {_LATER}
+    hop = Hop("0@example.org")
+    outcomes = carry(_MANY[:60], hop.once, late=lambda: len(hop.asked) >= 2)
+    assert [outcome.code for outcome in outcomes.values()] == [501] + [451] * 49 + [250] * 10
+
+
 def test_when_time_is_up_the_rest_waits_for_another_attempt() -> None:
     hop = Hop("0@example.org")
-    outcomes = carry(_MANY, hop.once, late=lambda: len(hop.asked) >= 5)
+    outcomes = carry(_MANY[:50], hop.once, late=lambda: len(hop.asked) >= 5)
     assert len(hop.asked) == 5
-    assert [outcome.code for outcome in outcomes.values()] == [501, *[250] * 3, *[451] * 116]
+    assert [outcome.code for outcome in outcomes.values()] == [501, *[250] * 3, *[451] * 46]
+
+
+def test_trouble_of_one_recipient_stops_nobody_else() -> None:
+    full = Outcome(452, "4.2.2", "mailbox full")
+
+    def once(group: Sequence[str]) -> tuple[dict[str, Outcome], Outcome | None]:
+        return {address: full if address == "0@example.org" else _OK for address in group}, None
+
+    assert carry(_MANY, once, late=never) == dict.fromkeys(_MANY, _OK) | {"0@example.org": full}
+
+
+def test_who_alone_was_left_of_a_group_was_tried_alone() -> None:
+    asked = []
+
+    def once(group: Sequence[str]) -> tuple[dict[str, Outcome], Outcome | None]:
+        asked.append(group)
+        return {"a@example.org": _SUSPENDED, "b@example.org": _BAD}, None
+
+    assert carry(["a@example.org", "b@example.org"], once, late=never)["b@example.org"] is _BAD
+    assert len(asked) == 1
 
 
 def test_a_recipient_named_twice_is_asked_for_once() -> None:
