@@ -1,8 +1,8 @@
 """Dialogs as the RFCs print them: read from text, spoken to a session in memory.
 
 ``C:`` lines are said, ``S:`` lines must come back, all of them and nothing else. ``--- TLS`` stands where a handshake would;
-what follows is only said after it. ``--- closed`` at the end: the server has closed. ``{x*300}`` is 300 times x. Lines before the
-first of these that begin with ``#`` set things up:
+what follows is only said after it. ``--- closed`` at the end: the server has closed. ``{x*300}`` is 300 times x. ``C!`` lines are
+octets with Python's escapes, sent without a line end. Lines before the first of these that begin with ``#`` set things up:
 
     # message: A: b\\r\\n\\r\\nbody\\r\\n      a message as stored, with Python's escapes; several make a maildrop
     # size 2: 100                        what LIST says of message 2
@@ -24,6 +24,7 @@ import ast
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from sesmail import errors
 from sesmail.protocols.pop3.policy import Policy
@@ -34,20 +35,15 @@ _REPEAT = re.compile(r"\{(.)\*(\d+)\}")
 
 
 @dataclass
-class Dialog:
-    """What a file says."""
+class Script:
+    """What is said and heard, whatever the protocol."""
 
     path: Path
-    post: MemoryPost = field(default_factory=MemoryPost)
-    policy: Policy = field(default_factory=lambda: Policy(strike_delay=0))
-    peer: str = "127.0.0.1"
-    stls: bool = False
-    logged_in: bool = False
     phases: list[tuple[bytes, bytes]] = field(default_factory=list)
     closed: bool = False
 
     @classmethod
-    def read(cls, path: Path) -> Dialog:
+    def read(cls, path: Path) -> Self:
         dialog = cls(path)
         said, heard = b"", b""
         for line in path.read_text(encoding="ascii").splitlines():
@@ -61,12 +57,28 @@ class Dialog:
                 dialog.set_up(line[2:])
             elif kind == "C:":
                 said += text
+            elif kind == "C!":
+                said += ast.literal_eval(f"b'{line[3:]}'")
             elif kind == "S:":
                 heard += text
             elif line:
                 raise ValueError(f"{path.name}: {line}")
         dialog.phases.append((said, heard))
         return dialog
+
+    def set_up(self, line: str) -> None:
+        raise NotImplementedError
+
+
+@dataclass
+class Dialog(Script):
+    """What a file says."""
+
+    post: MemoryPost = field(default_factory=MemoryPost)
+    policy: Policy = field(default_factory=lambda: Policy(strike_delay=0))
+    peer: str = "127.0.0.1"
+    stls: bool = False
+    logged_in: bool = False
 
     def set_up(self, line: str) -> None:
         word, _, value = line.partition(": ")

@@ -71,7 +71,7 @@ class Reception:
             self._octets += len(message)
             if self._refused is None:
                 await self._take(message)
-            elif self._octets > 2 * self._policy.max_size:
+            if self._refused is not None and self._octets > 2 * self._policy.max_size:
                 self._session.hang_up(refusal(self._refused, MESSAGE))
                 raise Gone
         self._session.put_back(self._decoder.rest)

@@ -20,7 +20,7 @@ class Policy(SessionPolicy):
     faster, but for `data_grace` seconds that the client may lose (RFC 5321 section 4.5.3.2 wants 3 minutes for one block).
 
     A session ends after `errors` commands that are none, or come out of order, and after `pointless` commands that were understood
-    and brought no message any nearer; a message that is accepted clears both counts.
+    and brought no message any nearer; a login and a message that is accepted clear both counts.
     """
 
     hostname: str = "localhost"

@@ -45,6 +45,10 @@ _OUT_OF_TIME = reply("421 4.4.2", "timeout, closing")
 _STOPPING = reply("421 4.3.2", "service is stopping, try again later")
 
 
+class TooMany(Exception):
+    """The client has said enough that leads to no message."""
+
+
 class State(enum.StrEnum):
     """How far a session is. START and GREETED are before the login; MAIL and RECIPIENTS are within a mail transaction."""
 
@@ -130,6 +134,7 @@ class SMTPSession(session.Session):
         """The login was good."""
         self.avatar = submission
         self.state = State.READY
+        self._errors = self._pointless = 0
 
     def reset(self) -> None:
         """No transaction is open any more."""
@@ -142,17 +147,17 @@ class SMTPSession(session.Session):
         self.state, self.helo, self.extended = State.START, "", False
 
     async def answer(self, outcome: Outcome) -> None:
-        """Say what became of a message."""
+        """Say what became of a message. Raises TooMany as `complain` does."""
         if outcome.verdict is Verdict.ACCEPTED:
             self._errors = self._pointless = 0
-            await self.push(answer(outcome))
         else:
-            await self._count(False, answer(outcome))
+            self._count(misuse=False)
+        await self.push(answer(outcome))
 
     async def complain(self, error: MailError, codes: Codes = COMMAND) -> None:
-        """Answer with a failure, unless there were enough of them."""
-        code = code_of(error, codes)
-        await self._count(code.startswith(_MISUSE), refusal(error, codes))
+        """Answer with a failure. Raises TooMany when there were enough of them."""
+        self._count(misuse=code_of(error, codes).startswith(_MISUSE))
+        await self.push(refusal(error, codes))
 
     def drain(self) -> None:
         """End the session as soon as no command runs; a message that is coming in may come to its end."""
@@ -174,6 +179,8 @@ class SMTPSession(session.Session):
                 await self.push(_STOPPING)
         except LineTooLong:
             await self.push(_TOO_LONG)
+        except TooMany:
+            await self.push(_TOO_MANY)
 
     async def challenge(self, text: bytes) -> bytes:
         """Ask as RFC 4954 section 4 has it."""
@@ -209,9 +216,9 @@ class SMTPSession(session.Session):
             self._check_order(verb)
             verb.check(line, argument)
             if verb.pointless:
-                self._pointless += 1
+                self._count(misuse=False)
             await verb.run(self, argument)
-        except (Gone, LineTooLong):
+        except (Gone, LineTooLong, TooMany):
             raise
         except Exception as error:
             await self.complain(known(error))
@@ -226,15 +233,13 @@ class SMTPSession(session.Session):
             raise Refused("log in first" if self.secure else "say STARTTLS first", smtp="530 5.7.0")
         raise Refused(verb.order, smtp="503 5.5.1")
 
-    async def _count(self, misuse: bool, text: bytes) -> None:
+    def _count(self, *, misuse: bool) -> None:
         if misuse:
             self._errors += 1
         else:
             self._pointless += 1
         if self._errors > self.policy.errors or self._pointless > self.policy.pointless:
-            self.state = State.ENDED
-            text = _TOO_MANY
-        await self.push(text)
+            raise TooMany
 
     def _patience(self) -> float:
         return self.policy.command_timeout if self.avatar is not None else self.left_to_log_in()
