@@ -51,6 +51,15 @@ def test_rows_are_read_in_any_order_of_their_elements(rows: list[tuple[str, str,
         assert list(parse(_document(rows, order, inside=inside)).rows) == _expected(rows)
 
 
+@given(rows=st.lists(_ROW, min_size=1, max_size=5), other=st.lists(_ROW, min_size=1, max_size=5))
+def test_rows_that_differ_in_what_nobody_asked_for_are_read_alike(
+    rows: list[tuple[str, str, str, int]], other: list[tuple[str, str, str, int]]
+) -> None:
+    checked = _document(other, inside="<ChecksumAlgorithm>CRC32</ChecksumAlgorithm>")
+    both = _document(rows).replace(b"</ListBucketResult>", checked.partition(b"</IsTruncated>")[2])
+    assert list(parse(both).rows) == _expected(rows + other)
+
+
 @given(rows=st.lists(_ROW, min_size=1, max_size=5))
 def test_elements_nobody_foresaw_take_the_slow_way_to_the_same_rows(rows: list[tuple[str, str, str, int]]) -> None:
     owner = "<Owner><ID>Key</ID><DisplayName>a&amp;b</DisplayName></Owner>"

@@ -24,7 +24,9 @@ _FIELDS = {
     b"ETag": rb'<ETag>(?:&quot;|&#34;|")?([^<&"]*)(?:&quot;|&#34;|")?</ETag>',
     b"Size": rb"<Size>([0-9]+)</Size>",
 }
-_OTHERS = rb"(?:<(?:StorageClass|ChecksumAlgorithm|ChecksumType)>[^<]*</[A-Za-z]+>)*"
+_OTHER = (b"StorageClass", b"ChecksumAlgorithm", b"ChecksumType")
+_OTHERS = b"(?:<(?:" + b"|".join(_OTHER) + b")>[^<]*</[A-Za-z]+>)*"
+_MOST_TAGS = 12
 _FIRST = re.compile(rb"<Contents>(.*?)</Contents>", re.DOTALL)
 _TAG = re.compile(rb"<([A-Za-z]+)>")
 _TRUNCATED = re.compile(rb"<IsTruncated>\s*true\s*</IsTruncated>")
@@ -56,7 +58,7 @@ def parse(document: bytes) -> ListPage:
     rows = _found(document)
     if b"%" in document or b"+" in document or any(len(row[1]) != 24 for row in rows):
         rows = [_row(*row) for row in rows]
-    folders = [_unquoted(name).decode() for name in _FOLDER.findall(document)]
+    folders = [_unquoted(name).decode() for name in _FOLDER.findall(document)] if b"<CommonPrefixes>" in document else []
     return ListPage(rows, folders, html.unescape(token[1].decode()) if token else None)
 
 
@@ -65,21 +67,29 @@ def _found(document: bytes) -> Sequence[RawRow]:
     if not expected:
         return ()
     first = _FIRST.search(document)
-    order = tuple(tag for tag in _TAG.findall(first[1]) if tag in _WANTED) if first else ()
-    if sorted(order) == sorted(_WANTED):
-        pattern, arrange = _reader(order)
+    tags = tuple(_TAG.findall(first[1])) if first else ()
+    for pattern, arrange in _readers(tags) if len(tags) <= _MOST_TAGS else ():
         rows = pattern.findall(document)
         if len(rows) == expected:
-            return rows if order == _WANTED else list(map(arrange, rows))
+            return list(map(arrange, rows)) if arrange else rows
     return _parsed(document, expected)
 
 
 @lru_cache(maxsize=24)
-def _reader(order: tuple[bytes, ...]) -> tuple[re.Pattern[bytes], Callable[[Any], RawRow]]:
-    """Servers differ in the order of a row's elements; each keeps to its own."""
-    pattern = b"<Contents>" + _OTHERS + _OTHERS.join(_FIELDS[tag] for tag in order) + _OTHERS + b"</Contents>"
+def _readers(tags: tuple[bytes, ...]) -> Sequence[tuple[re.Pattern[bytes], Callable[[Any], RawRow] | None]]:
+    """Servers differ in the order of a row's elements; each keeps to its own. Most have the same ones in every row, too, which is
+    read in half the time."""
+    order = tuple(tag for tag in tags if tag in _WANTED)
+    if sorted(order) != sorted(_WANTED):
+        return ()
+    loose = _OTHERS + _OTHERS.join(_FIELDS[tag] for tag in order) + _OTHERS
+    exact = b"".join(_FIELDS.get(tag, b"<%b>[^<]*</%b>" % (tag, tag)) for tag in tags)
+    alike = len(tags) == len({*tags} & {*_WANTED, *_OTHER})
     arrange: Callable[[Any], RawRow] = itemgetter(*[order.index(tag) for tag in _WANTED])
-    return re.compile(pattern), arrange
+    return [
+        (re.compile(b"<Contents>" + row + b"</Contents>"), arrange if order != _WANTED else None)
+        for row in ([exact, loose] if alike else [loose])
+    ]
 
 
 def _parsed(document: bytes, expected: int) -> Sequence[RawRow]:
