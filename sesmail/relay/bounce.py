@@ -47,16 +47,16 @@ class Bounces:
 
     def _reported(self, message: Message, failures: Mapping[str, Outcome]) -> str:
         envelope = Envelope("", (message.envelope.returns,))
+        report = self._report(message, failures, self._spool.new_id())
+        if self._delivered(envelope, report):
+            return message.envelope.returns
         draft = self._spool.begin(envelope, attempt=False, report=True)
         try:
-            report = self._report(message, failures, draft.id)
-            if not self._delivered(envelope, report):
-                draft.write(report)
-                draft.commit()
-                return f"{message.envelope.returns}, by message {draft.id}"
+            draft.write(report)
+            draft.commit()
         finally:
             draft.discard()
-        return message.envelope.returns
+        return f"{message.envelope.returns}, by message {draft.id}"
 
     def _report(self, message: Message, failures: Mapping[str, Outcome], id: str) -> bytes:
         return dsn.report(

@@ -63,7 +63,9 @@ class Draft:
             with troubles():
                 self._place()
         except BaseException:
-            self._drop()
+            with troubles():
+                self._folders.queue.forget(self.id)
+            self.discard()
             raise
         self._close()
         self._committed(self.id)
@@ -79,13 +81,9 @@ class Draft:
     def discard(self) -> None:
         """Nothing of it stays. May be called more than once, and after `commit`, when it does nothing."""
         if self._fd >= 0:
-            self._drop()
-
-    def _drop(self) -> None:
-        with troubles():
-            self._folders.new.forget(self.id)
-            self._folders.queue.forget(self.id)
-            self._close()
+            with troubles():
+                self._folders.new.forget(self.id)
+                self._close()
 
     def _close(self) -> None:
         fd, self._fd = self._fd, -1
