@@ -28,12 +28,13 @@ class Listing:
 
     __slots__ = ("_prefixes", "_records", "all_plain", "sizes")
 
-    def __init__(self, prefixes: tuple[str, ...] = ("",), records: Sequence[bytes] = (), *, all_plain: bool = True) -> None:
+    def __init__(self, prefixes: tuple[str, ...], records: Sequence[bytes], sizes: array[int], *, all_plain: bool) -> None:
         self._prefixes = prefixes
-        self._records = records
+        # The garbage collector looks through a list each time, through a tuple of octets once.
+        self._records = tuple(records)
         self.all_plain = all_plain
         """True when every name may stand as a unique id and no two can be equal."""
-        self.sizes = array("Q")
+        self.sizes = sizes
         """Octets as stored, in the order of the messages."""
 
     def __len__(self) -> int:
@@ -92,7 +93,7 @@ class Gathering:
         self._nested = nested
         self._hidden = hidden
         self._all_plain = len(prefixes) == 1
-        self._runs: list[list[bytes]] = []
+        self._runs: list[Sequence[bytes]] = []
         self._loose: list[bytes] = []
 
     def add(self, rows: Sequence[tuple[bytes, bytes, bytes, bytes]], source: int = 0) -> None:
@@ -118,23 +119,23 @@ class Gathering:
 
     def _close_run(self) -> None:
         self._loose.sort()
-        self._runs.append(self._loose)
+        self._runs.append(tuple(self._loose))
         self._loose = []
 
     async def finish(self, pause: Pause) -> Listing:
         """The listing of all that was added. Awaits `pause` between slices of some thousand messages."""
         self._close_run()
         records: list[bytes] = []
-        listing = Listing(self._prefixes, records, all_plain=self._all_plain)
+        sizes = array("Q")
         for piece in merged(self._runs):
             records += piece
-            listing.sizes.extend([int(record.split(b"\0", 2)[1]) for record in piece])
+            sizes.extend([int(record.split(b"\0", 2)[1]) for record in piece])
             await pause()
         self._runs.clear()
-        return listing
+        return Listing(self._prefixes, records, sizes, all_plain=self._all_plain)
 
 
-def merged(runs: Sequence[list[bytes]]) -> Iterator[list[bytes]]:
+def merged(runs: Sequence[Sequence[bytes]]) -> Iterator[list[bytes]]:
     """All records of sorted runs in order, in pieces of about SLICE.
 
     One sort of 100,000 records would hold the interpreter for 40-70 ms. So pivots are sampled from the runs, each run is cut at

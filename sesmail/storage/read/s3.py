@@ -74,6 +74,8 @@ class S3Reader:
 
     async def _range(self, prefix: str, delimiter: str, after: bytes, until: bytes | None, page: Page) -> None:
         token: str | None = None
+        # To sign and send what all ranges ask for first takes as long as to read ten pages.
+        await self._turns.turn()
         while True:
             listed = await self._page(prefix, delimiter, token=token, after=after)
             rows = listed.rows
