@@ -25,7 +25,9 @@ _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 # The last label is no number: else "user@192.0.2.1" would be a domain.
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
 _ROUTE = r"(?:@[A-Za-z0-9.,@_-]+:)?"
-_PATH = re.compile(rf'[ ]*<(?:{_ROUTE}(?P<address>(?:"(?:[^"\\]|\\.)*"|[^"<>\s])+))?>(?:[ ]+(?P<rest>.*?)[ ]*)?', re.DOTALL | re.ASCII)
+_PATH = re.compile(
+    rf'[ ]*<(?:{_ROUTE}(?P<address>(?:"(?:[^"\\]|\\.)*"|[^"<>\s])+))?>(?:[ ]+(?P<rest>.*?)[ ]*)?', re.DOTALL | re.ASCII
+)
 
 NOT_ASCII = "553 5.6.7"
 """The answer to an address that only SMTPUTF8 could carry (RFC 6531 section 3.5)."""
