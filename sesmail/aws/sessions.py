@@ -5,6 +5,7 @@ Everything here blocks (a client costs a tenth of a second, credentials may come
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import re
 import threading
@@ -128,6 +129,8 @@ class Clients:
                     made = self._made[place] = self._make(place)
                 except Exception as error:
                     raise Unavailable(cause=error) from error
+                if len(self._made) == 1:
+                    _keep_for_ever()
                 if len(self._made) > _CACHED:
                     self._made.popitem(last=False)
             self._made.move_to_end(place)
@@ -157,6 +160,13 @@ class Clients:
             # Since 1.36 botocore sends checksums of its own accord, which servers other than AWS's refuse.
             settings |= {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
         return Config(**settings)
+
+
+def _keep_for_ever() -> None:
+    """Take all objects there are from the garbage collector: botocore's description of S3 alone is some 35,000, and to look
+    through them on each full pass would hold every thread for 30 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 class Whom(Protocol):
