@@ -38,6 +38,8 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=int, default=2110, help="port of POP3 with STLS (%(default)s)")
     parser.add_argument("--tls-port", type=int, default=2995, help="port of POP3 over TLS (%(default)s)")
+    parser.add_argument("--submission-port", type=int, default=2587, help="port of SMTP with STARTTLS (%(default)s)")
+    parser.add_argument("--submission-tls-port", type=int, default=2465, help="port of SMTP over TLS (%(default)s)")
 
 
 def _import_config(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +101,26 @@ def _token(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--algorithm", choices=("HS256", "HS384", "HS512"), default="HS256", help="(%(default)s)")
 
 
+def _queue(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    for name, sentence in (
+        ("list", "list the messages that wait, and those that are held"),
+        ("show", "show a message's envelope, its attempts and its header"),
+        ("retry", "have messages tried now, also such as are held"),
+        ("hold", "set messages aside until they are to be tried again"),
+        ("remove", "remove messages for ever, without telling anybody"),
+    ):
+        action = actions.add_parser(name, help=sentence)
+        _config(action)
+        action.add_argument("--spool", metavar="DIR", help="the spool, instead of relay.spool")
+        if name == "retry":
+            which = action.add_mutually_exclusive_group(required=True)
+            which.add_argument("--all", action="store_true", help="every message")
+            which.add_argument("ids", metavar="ID", nargs="*", default=[], help="id of a message")
+        elif name != "list":
+            action.add_argument("ids", metavar="ID", nargs="+", help="id of a message")
+
+
 COMMANDS = (
     Command("check-config", "sesmail.cli.checkconfig", "Check the configuration and say what would be served.", _config),
     Command("serve", "sesmail.cli.serve", "Run the gateway in the foreground.", _config),
@@ -108,6 +130,7 @@ COMMANDS = (
     Command("passwd", "sesmail.cli.passwd", "Show and change the users of a password file.", _passwd),
     Command("auth", "sesmail.cli.authtest", "Try a login.", _auth),
     Command("token", "sesmail.cli.token", "Make a signed token, to be used as a password.", _token),
+    Command("queue", "sesmail.cli.queue", "Look after the mail that waits to be sent.", _queue),
     Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _demo),
 )
 
