@@ -29,7 +29,7 @@ class MemoryLetter:
     hop: Hop
     pieces: list[bytes] = field(default_factory=list)
     finished: bool = False
-    discarded: int = 0
+    discarded: bool = False
 
     @property
     def data(self) -> bytes:
@@ -50,7 +50,7 @@ class MemoryLetter:
 
     async def discard(self) -> None:
         if not self.finished:
-            self.discarded += 1
+            self.discarded = True
 
 
 @dataclass

@@ -18,7 +18,7 @@ _GO_ON = reply("354", "send the message, then a line with a dot")
 
 
 async def data(session: SMTPSession, _: bytes) -> None:
-    """DATA. A client that leaves before the end has sent nothing; when it leaves after it, the message goes its way."""
+    """DATA. A client that leaves before the end has sent nothing; when it leaves while the message is finished, that goes on."""
     if not session.recipients:
         # RFC 2920 section 3.1: a client that has sent DATA already must not be asked for the message.
         if session.refused:
@@ -36,6 +36,9 @@ async def _receive(session: SMTPSession, letter: Letter) -> None:
     try:
         await session.push(_GO_ON)
         await Reception(session, letter).run()
+        if session.gone:
+            # It has heard no answer and will send the message again.
+            raise Gone
         outcome = await letter.finish()
     except Exception as error:
         await letter.discard()
@@ -71,12 +74,13 @@ class Reception:
             self._octets += len(message)
             if self._refused is None:
                 await self._take(message)
-            if self._refused is not None and self._octets > 2 * self._policy.max_size:
-                self._session.hang_up(refusal(self._refused, MESSAGE))
+            if self._octets > 2 * self._policy.max_size:
+                self._session.hang_up(refusal(self._too_large()))
                 raise Gone
         self._session.put_back(self._decoder.rest)
-        if self._refused is not None:
-            raise self._refused
+        # Its own flaws come first, so that it does not matter which piece showed what.
+        if refused := self._flaw() or self._refused:
+            raise refused
 
     async def _piece(self) -> bytes:
         clock = self._session.clock
@@ -89,19 +93,22 @@ class Reception:
 
     async def _take(self, message: bytes) -> None:
         try:
-            self._check()
+            if flaw := self._flaw():
+                raise flaw
             if message:
                 await self._letter.write(message)
         except Exception as error:
             self._refused = known(error)
             await self._letter.discard()
 
-    def _check(self) -> None:
-        if self._octets > self._policy.max_size:
-            raise TooLarge(f"a message may have {self._policy.max_size} octets")
+    def _flaw(self) -> MailError | None:
         if self._decoder.bare and self._policy.bare_newlines == "refuse":
             # Others may take one for a line end and find the end of the message where we do not.
-            raise Malformed("the message has a CR or LF that stands alone", smtp="554 5.6.0")
+            return Malformed("the message has a CR or LF that stands alone", smtp="554 5.6.0")
+        return self._too_large() if self._octets > self._policy.max_size else None
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"a message may have {self._policy.max_size} octets")
 
 
 def _hop(session: SMTPSession) -> Hop:
