@@ -38,7 +38,10 @@ class Mailbox:
 def gateways(server: S3Server, bucket: Bucket, count: int = 2, **mailboxes: Any) -> Iterator[Sequence[Gateway]]:
     """So many gateways over the bucket, which they reach by this server's endpoint, with these options of `mailboxes`."""
     with ExitStack() as stack:
-        yield [stack.enter_context(gateway.running(_config(server, bucket, mailboxes))) for _ in range(count)]
+        both = [stack.enter_context(gateway.started(_config(server, bucket, mailboxes))) for _ in range(count)]
+        for one in both:
+            one.wait_until_it_listens()
+        yield both
 
 
 def _config(server: S3Server, bucket: Bucket, mailboxes: dict[str, Any]) -> dict[str, Any]:
