@@ -110,16 +110,7 @@ class Clients:
 
     def keys(self, place: StorePlace) -> Keys:
         """Credentials valid now; refreshed here when they are about to run out."""
-        try:
-            found = self._of(place)[1].get_credentials()
-            if found is None:
-                raise Unavailable(cause="no AWS credentials found")
-            frozen = found.get_frozen_credentials()
-        except Unavailable:
-            raise
-        except Exception as error:
-            raise Unavailable(cause=error) from error
-        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+        return keys_of(self._of(place)[1])
 
     def _of(self, place: StorePlace) -> tuple[Any, botocore.session.Session]:
         with self._lock:
@@ -198,6 +189,20 @@ def session_as(whom: Whom, *, sts_endpoint: str | None) -> botocore.session.Sess
     if whom.role:
         _assume(session, whom, region, sts_endpoint)
     return session
+
+
+def keys_of(session: botocore.session.Session) -> Keys:
+    """The credentials of a session, valid now. Raises Unavailable where there are none, or where none can be got."""
+    try:
+        found = session.get_credentials()
+        if found is None:
+            raise Unavailable(cause="no AWS credentials found")
+        frozen = found.get_frozen_credentials()
+    except Unavailable:
+        raise
+    except Exception as error:
+        raise Unavailable(cause=error) from error
+    return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 
 
 def _assume(session: botocore.session.Session, whom: Whom, region: str, sts_endpoint: str | None) -> None:

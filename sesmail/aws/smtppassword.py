@@ -14,7 +14,11 @@ from sesmail.interfaces import Keys
 
 _VERSION = b"\x04"
 _REGION = re.compile(r"[a-z0-9-]{1,40}\Z")
-_ENDPOINT = re.compile(r"email-smtp(?:-fips)?\.([a-z0-9-]{1,40})\.amazonaws\.com(?:\.cn)?\Z")
+
+TEMPORARY = (
+    "these are temporary credentials of a role or session, for which SES has no SMTP password; "
+    "use the access key of an IAM user, or send through the SES API (relay.courier: ses)"
+)
 
 
 def smtp_password(secret_access_key: str, region: str) -> str:
@@ -33,14 +37,5 @@ def smtp_password(secret_access_key: str, region: str) -> str:
 def of_keys(keys: Keys, region: str) -> str:
     """The same for a set of credentials. Raises Malformed for temporary ones, from which SES derives nothing."""
     if keys.session_token or keys.access_key_id.startswith("ASIA"):
-        raise Malformed(
-            "these are temporary credentials of a role or session, for which SES has no SMTP password; "
-            "use the access key of an IAM user, or send through the SES API (relay.courier: ses)"
-        )
+        raise Malformed(TEMPORARY)
     return smtp_password(keys.secret_access_key, region)
-
-
-def region_of(host: str) -> str | None:
-    """The region that an SMTP endpoint of SES has in its name, None for any other host."""
-    found = _ENDPOINT.match(host.lower())
-    return found[1] if found else None

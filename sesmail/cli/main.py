@@ -121,6 +121,14 @@ def _queue(parser: argparse.ArgumentParser) -> None:
             action.add_argument("ids", metavar="ID", nargs="+", help="id of a message")
 
 
+def _smtp_password(parser: argparse.ArgumentParser) -> None:
+    _config(parser)
+    parser.add_argument("--region", metavar="REGION", help="region of SES, instead of the configured one")
+    parser.add_argument(
+        "--access-key-id", metavar="ID", help="access key, instead of the configured one; its secret is asked for"
+    )
+
+
 COMMANDS = (
     Command("check-config", "sesmail.cli.checkconfig", "Check the configuration and say what would be served.", _config),
     Command("serve", "sesmail.cli.serve", "Run the gateway in the foreground.", _config),
@@ -130,6 +138,12 @@ COMMANDS = (
     Command("passwd", "sesmail.cli.passwd", "Show and change the users of a password file.", _passwd),
     Command("auth", "sesmail.cli.authtest", "Try a login.", _auth),
     Command("token", "sesmail.cli.token", "Make a signed token, to be used as a password.", _token),
+    Command(
+        "smtp-password",
+        "sesmail.cli.smtppassword",
+        "Print user name and password for the SMTP endpoint of SES.",
+        _smtp_password,
+    ),
     Command("queue", "sesmail.cli.queue", "Look after the mail that waits to be sent.", _queue),
     Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _demo),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sesmail.aws.smtppassword import of_keys, region_of, smtp_password
+from sesmail.aws.smtppassword import of_keys, smtp_password
 from sesmail.errors import Malformed
 from sesmail.interfaces import Keys
 
@@ -43,18 +43,3 @@ def test_temporary_credentials_are_refused_with_the_way_out(keys: Keys) -> None:
     with pytest.raises(Malformed, match=r"temporary credentials.*relay\.courier: ses"):
         of_keys(keys, "eu-west-1")
     assert of_keys(Keys("AKIAEXAMPLE", "some+secret+key"), "us-west-1").startswith("BH+jb")
-
-
-@pytest.mark.parametrize(
-    ("host", "region"),
-    [
-        ("email-smtp.eu-west-1.amazonaws.com", "eu-west-1"),
-        ("EMAIL-SMTP.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
-        ("email-smtp-fips.us-east-1.amazonaws.com", "us-east-1"),
-        ("email-smtp.cn-north-1.amazonaws.com.cn", "cn-north-1"),
-        ("mail.example.com", None),
-        ("email-smtp.eu-west-1.amazonaws.com.example.com", None),
-    ],
-)
-def test_an_endpoint_has_its_region_in_its_name(host: str, region: str | None) -> None:
-    assert region_of(host) == region
