@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.clients.stores import Bucket
-from tests.faults.cases import PASSWORD, TEMPORARY, Account, config, no_error_of_ours
+from tests.faults.cases import BIG, PASSWORD, TEMPORARY, Account, config, no_error_of_ours
 from tests.faults.rawpop import Dropped, RawPop
 from tests.servers import faultproxy, gateway, seaweed
 from tests.servers.faultproxy import FaultProxy, Rule
@@ -142,9 +142,9 @@ def test_a_mailbox_that_cannot_be_listed_is_not_an_empty_one(world: World) -> No
     check_nothing_is_lost(world, together(world, faults, list_requests, is_refused_for_a_time, small=1, big=0))
 
 
-@pytest.mark.parametrize("requests", [passwd_requests, list_requests, message_requests])
-def test_what_passes_is_not_noticed(world: World, requests: Callable[[Account], str]) -> None:
-    check_nothing_is_lost(world, together(world, PASSING, requests, is_served))
+@pytest.mark.parametrize(("requests", "big"), [(passwd_requests, 0), (list_requests, 0), (message_requests, BIG)])
+def test_what_passes_is_not_noticed(world: World, requests: Callable[[Account], str], big: int) -> None:
+    check_nothing_is_lost(world, together(world, PASSING, requests, is_served, big=big))
 
 
 def test_a_message_that_cannot_be_read_is_refused_and_the_session_goes_on(world: World) -> None:
