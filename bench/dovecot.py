@@ -72,13 +72,13 @@ class Dovecot:
 
 
 @contextmanager
-def running(count: int, certificate: Path, key: Path) -> Iterator[Dovecot]:
+def running(count: int, certificate: Path, key: Path, *, size: str = "mail") -> Iterator[Dovecot]:
     """Serve as many messages as the in-memory S3 does, of the same sizes. Needs root, as Dovecot does."""
     root = Path(mkdtemp(prefix="sesmail-dovecot-"))
     root.chmod(0o755)  # its login processes are another user's
     port, tls_port = free_ports(2)
     try:
-        _fill(root / "Maildir", count)
+        _fill(root / "Maildir", count, size)
         # Dovecot opens no mail as root.
         nobody = pwd.getpwnam("nobody")
         for folder, _, files in os.walk(root):
@@ -107,11 +107,12 @@ def running(count: int, certificate: Path, key: Path) -> Iterator[Dovecot]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _fill(maildir: Path, count: int) -> None:
+def _fill(maildir: Path, count: int, size: str) -> None:
     for folder in ("cur", "new", "tmp"):
         (maildir / folder).mkdir(parents=True)
     chance = random.Random(count)
     block = corpus.message(0, 5_000_000)
     for number in range(count):
-        size = corpus.size(chance)
-        (maildir / "cur" / f"{1_700_000_000 + number}.M{number}.bench,S={size},W={size}:2,S").write_bytes(block[:size])
+        octets = corpus.size(chance) if size == "mail" else int(size)
+        name = f"{1_700_000_000 + number}.M{number}.bench,S={octets},W={octets}:2,S"
+        (maildir / "cur" / name).write_bytes(block[-octets:])

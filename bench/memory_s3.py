@@ -82,7 +82,8 @@ class Shelf:
         elif parts.path.endswith("passwd.txt"):
             body = _PASSWD
         else:
-            body = self.block[: self.sizes[unquote(parts.path).rpartition("/")[2]]]
+            # The end of the block: mail ends in a newline, and what does not has to be counted anew when it is sent.
+            body = self.block[-self.sizes[unquote(parts.path).rpartition("/")[2]] :]
         return b'HTTP/1.1 200 OK\r\nETag: "0"\r\nContent-Length: %d\r\n\r\n' % len(body), body
 
 

@@ -5,12 +5,33 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
 from botocore.config import Config
+
+from bench.drain import Drained
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What one run did and cost: CPU seconds of fetching, octets of RSS at its peak."""
+
+    drained: Drained
+    cpu: float
+    peak: int
+
+
+def run(endpoint: str, prefix: str, limit: int, *, keys: tuple[str, str] = ("AKIABENCH", "bench")) -> Loop:
+    """List what lies behind the prefix in bucket `bench` and get the first `limit` objects, in a process of its own."""
+    command = [sys.executable, "-m", "bench.naive", endpoint, "bench", prefix, *keys, str(limit)]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    drained = Drained(found["login"], found["messages"], found["octets"], found["seconds"])
+    return Loop(drained, found["cpu"], found["peak"])
 
 
 def _run(endpoint: str, bucket: str, prefix: str, access_key: str, secret_key: str, limit: int) -> dict[str, Any]:

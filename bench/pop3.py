@@ -2,25 +2,22 @@
 
     python -m bench.pop3 [--messages 5000] [--delay 0.025] [PART ...]
 
-Parts: ``seaweed`` (SeaweedFS holds the messages; every request to it arrives `--delay` seconds later), and on an S3 server in
-memory ``logins``, ``drains``, ``quits``, ``idle`` and ``dovecot``. Absolute figures depend on the machine (client, gateway,
-proxy and S3 server share its cores); compare ratios.
+Parts: ``seaweed`` (SeaweedFS holds the messages; requests to it arrive at once, then `--delay` seconds later), and on an S3
+server in memory ``logins``, ``drains``, ``quits`` and ``idle``, and ``drains-beside`` and ``logins-beside`` Dovecot and the naive
+loop. Absolute figures depend on the machine (client, gateway, proxy and S3 server share its cores); compare ratios.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from bench import corpus, process, targets
+from bench import beside, corpus, naive, process, targets
 from bench.drain import Drained, Session, drain
 from bench.memory_s3 import PASSWORD, USER
 from tests.servers import gateway, proxy, seaweed
@@ -36,7 +33,8 @@ _PARTS: dict[str, Callable[[], None] | None] = {
     "drains": targets.drains,
     "quits": targets.quits,
     "idle": targets.idle,
-    "dovecot": targets.beside_dovecot,
+    "drains-beside": beside.drains,
+    "logins-beside": beside.logins,
 }
 
 
@@ -52,19 +50,25 @@ def main() -> None:
 
 
 def _on_seaweed(messages: int, delay: float) -> None:
-    with ExitStack() as stack:
-        server = seaweed.running()
-        octets = _fill(server, messages)
-        endpoint = stack.enter_context(proxy.delayed(server.endpoint, delay)) if delay else server.endpoint
-        print(f"{messages} messages, {octets / _MB:.1f} MiB, {delay * 1000:g} ms a request, {os.cpu_count()} cores\n")
-        print(f"{'':34}{'login':>9}{'messages/s':>12}{'MiB/s':>8}{'CPU ms/msg':>12}{'peak RSS':>10}")
-        naive = _naive(server, endpoint)
-        with _gateway(server, endpoint) as running:
-            plain = _drained(running, "sesmail, one command at a time", window=1)
-            piped = _drained(running, "sesmail, 16 commands pipelined", window=16)
-        with _gateway(server, endpoint) as running:
-            _large(running)
-        print(f"\nmessages/s against the naive loop: {plain / naive:.1f}, pipelined {piped / naive:.1f} (to reach: 25)")
+    server = seaweed.running()
+    octets = _fill(server, messages)
+    print(f"{messages} messages, {octets / _MB:.1f} MiB, on SeaweedFS, {os.cpu_count()} cores")
+    for each in (0.0, delay):
+        with proxy.delayed(server.endpoint, each) if each else nullcontext(server.endpoint) as endpoint:
+            _drains(server, endpoint, f"{each * 1000:g} ms a request", messages)
+
+
+def _drains(server: seaweed.S3Server, endpoint: str, title: str, messages: int) -> None:
+    print(f"\n{title:34}{'login':>9}{'messages/s':>12}{'MiB/s':>8}{'CPU ms/msg':>12}{'peak RSS':>10}")
+    loop = _naive(server, endpoint)
+    with _gateway(server, endpoint) as running:
+        port = running.ports[0]
+        plain = _drained(running, "sesmail, one command at a time", lambda: drain(port, USER, PASSWORD))
+        piped = _drained(running, "sesmail, 16 commands pipelined", lambda: drain(port, USER, PASSWORD, window=16))
+        _drained(running, "sesmail, 10 sessions", lambda: targets.together(port, 10, messages // 5))
+    with _gateway(server, endpoint) as running:
+        _large(running)
+    print(f"messages/s against the naive loop: {plain / loop:.1f}, pipelined {piped / loop:.1f} (to reach at 25 ms: 25)")
 
 
 def _fill(server: seaweed.S3Server, count: int) -> int:
@@ -77,21 +81,9 @@ def _fill(server: seaweed.S3Server, count: int) -> int:
 
 
 def _naive(server: seaweed.S3Server, endpoint: str) -> float:
-    command = [
-        sys.executable,
-        "-m",
-        "bench.naive",
-        endpoint,
-        "bench",
-        _PREFIX,
-        server.access_key,
-        server.secret_key,
-        str(_NAIVE),
-    ]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    drained = Drained(found["login"], found["messages"], found["octets"], found["seconds"])
-    _print(f"naive boto3 loop, first {drained.messages}", drained, found["cpu"], found["peak"])
-    return drained.rate
+    loop = naive.run(endpoint, _PREFIX, _NAIVE, keys=(server.access_key, server.secret_key))
+    _print(f"naive boto3 loop, first {loop.drained.messages}", loop.drained, loop.cpu, loop.peak)
+    return loop.drained.rate
 
 
 @contextmanager
@@ -112,10 +104,10 @@ def _gateway(server: seaweed.S3Server, endpoint: str) -> Iterator[gateway.Gatewa
         yield running
 
 
-def _drained(running: gateway.Gateway, name: str, *, window: int) -> float:
+def _drained(running: gateway.Gateway, name: str, run: Callable[[], Drained]) -> float:
     process.forget_peak(running.pid)
     before = process.cpu_seconds(running.pid)
-    drained = drain(running.ports[0], USER, PASSWORD, window=window)
+    drained = run()
     _print(name, drained, process.cpu_seconds(running.pid) - before, process.peak_rss(running.pid))
     return drained.rate
 
@@ -127,7 +119,7 @@ def _large(running: gateway.Gateway) -> None:
     drained = drain(running.ports[0], "large@bench.example", PASSWORD)
     above = process.peak_rss(running.pid) - idle
     rate = drained.octets / drained.seconds / _MB
-    print(f"\none message of 30 MiB: {above / _MB:.1f} MiB of RSS above idle (to reach: 40), {rate:.0f} MiB/s")
+    print(f"one message of 30 MiB: {above / _MB:.1f} MiB of RSS above idle (to reach: 40), {rate:.0f} MiB/s")
 
 
 def _print(name: str, drained: Drained, cpu: float, peak: int) -> None:

@@ -1,4 +1,4 @@
-"""The figures that sesmail holds itself to, on the S3 server in memory, and Dovecot beside it in alternating rounds."""
+"""The figures that sesmail holds itself to, on the S3 server in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bench import dovecot, memory_s3, process
+from bench import memory_s3, process
 from bench.drain import Drained, Session, drain
 from bench.memory_s3 import PASSWORD, USER
 from tests.servers import gateway
@@ -28,7 +28,8 @@ _IDLE = 2000
 
 
 @contextmanager
-def _gateway(endpoint: str, certificate: Certificate | None = None) -> Iterator[gateway.Gateway]:
+def serving(endpoint: str, certificate: Certificate | None = None) -> Iterator[gateway.Gateway]:
+    """A gateway over this store, on a port in the clear and one under TLS."""
     ports = free_ports(2)
     listeners = [{"endpoint": f"tcp:{ports[0]}:interface=127.0.0.1:backlog=1000", "tls": "none"}]
     config: dict[str, Any] = {
@@ -48,19 +49,25 @@ def _gateway(endpoint: str, certificate: Certificate | None = None) -> Iterator[
 
 def logins() -> None:
     """Log-in by size of the mailbox, and what others feel of it."""
-    print(f"\n{'log-in at 25 ms':34}{'median':>10}{'worst':>10}{'others wait':>13}{'RSS':>9}")
-    for count in (1000, 5000, 100_000):
-        with memory_s3.running(_FAR, count, "1500") as endpoint, _gateway(endpoint) as running:
-            idle = process.rss(running.pid)
-            other = Session(running.ports[0], USER, PASSWORD)
-            with _pinging(other) as waits:
-                times = [_login(running.ports[0]) for _ in range(7)]
-            grown = process.rss(running.pid) - idle
-            median, worst = statistics.median(times) * 1000, max(times) * 1000
-            print(
-                f"{count:>10} messages{'':15}{median:>7.0f} ms{worst:>7.0f} ms{max(waits) * 1000:>10.0f} ms{grown / _MB:>6.0f} MB"
-            )
-    print("to reach: 5,000 in 100 ms, 100,000 in 600 ms, nobody waits over 20 ms (here client and S3 server share the cores)")
+    print(f"\n{'log-in':34}{'median':>10}{'worst':>10}{'others wait':>13}{'RSS':>9}")
+    for delay in (0.0, _FAR):
+        for count in (1000, 5000, 100_000):
+            _logins(delay, count)
+    print(
+        "to reach at 25 ms: 5,000 in 100 ms, 100,000 in 600 ms, nobody waits over 20 ms (client and S3 server share the cores)"
+    )
+
+
+def _logins(delay: float, count: int) -> None:
+    with memory_s3.running(delay, count, "1500") as endpoint, serving(endpoint) as running:
+        idle = process.rss(running.pid)
+        other = Session(running.ports[0], USER, PASSWORD)
+        with _pinging(other) as waits:
+            times = [_login(running.ports[0]) for _ in range(7)]
+        grown = process.rss(running.pid) - idle
+    name = f"{count} messages at {delay * 1000:g} ms"
+    median, worst = statistics.median(times) * 1000, max(times) * 1000
+    print(f"{name:34}{median:>7.0f} ms{worst:>7.0f} ms{max(waits) * 1000:>10.0f} ms{grown / _MB:>6.0f} MB")
 
 
 def _login(port: int) -> float:
@@ -94,11 +101,11 @@ def drains() -> None:
     """Messages a second, near and far from the store, in one session and in ten."""
     print(f"\n{'drain':34}{'messages/s':>12}{'MiB/s':>8}{'CPU ms/msg':>12}{'peak RSS':>10}")
     for delay in (0.0, _FAR):
-        with memory_s3.running(delay, 3000) as endpoint, _gateway(endpoint) as running:
+        with memory_s3.running(delay, 3000) as endpoint, serving(endpoint) as running:
             for sessions, each in ((1, 3000), (10, 600)):
                 process.forget_peak(running.pid)
                 before = process.cpu_seconds(running.pid)
-                drained = _together(running.ports[0], sessions, each)
+                drained = together(running.ports[0], sessions, each)
                 cost = (process.cpu_seconds(running.pid) - before) / drained.messages * 1000
                 name = f"{delay * 1000:g} ms, {sessions} session{'s' * (sessions > 1)}"
                 rate = drained.octets / drained.seconds / _MB
@@ -107,7 +114,8 @@ def drains() -> None:
     print("to reach at 25 ms: 1,000 messages/s in one session, 0.4 ms CPU a message of 55 KB")
 
 
-def _together(port: int, sessions: int, each: int) -> Drained:
+def together(port: int, sessions: int, each: int) -> Drained:
+    """So many sessions at a time, each of which fetches so many messages."""
     with ThreadPoolExecutor(sessions) as pool:
         began = time.perf_counter()
         all_drained = list(pool.map(lambda _: drain(port, USER, PASSWORD, limit=each), range(sessions)))
@@ -119,7 +127,7 @@ def _together(port: int, sessions: int, each: int) -> Drained:
 
 def quits() -> None:
     """QUIT after 100 DELEs."""
-    with memory_s3.running(_FAR, 1000) as endpoint, _gateway(endpoint) as running:
+    with memory_s3.running(_FAR, 1000) as endpoint, serving(endpoint) as running:
         times = [_quit(running.ports[0]) for _ in range(5)]
     print(f"\nQUIT after 100 DELEs at 25 ms: {statistics.median(times) * 1000:.0f} ms (to reach: 4 round trips, 100 ms)")
 
@@ -139,7 +147,7 @@ def idle() -> None:
     with (
         TemporaryDirectory() as directory,
         memory_s3.running(0, 1000) as endpoint,
-        _gateway(endpoint, Authority(Path(directory)).issue("localhost")) as running,
+        serving(endpoint, Authority(Path(directory)).issue("localhost")) as running,
     ):
         context = trusting_anybody()
         warm = [Session(running.ports[1], USER, PASSWORD, tls=context) for _ in range(50)]
@@ -148,38 +156,6 @@ def idle() -> None:
         each = (process.rss(running.pid) - before) / len(sessions) / _KB
         print(f"\n{_IDLE} idle POP3S sessions: {each:.1f} KiB each (to reach: 40)")
         del warm, sessions
-
-
-def beside_dovecot(rounds: int = 5) -> None:
-    """Drains of 1,500 messages in one session, near the store, in alternating rounds."""
-    count = 1500
-    with (
-        TemporaryDirectory() as directory,
-        memory_s3.running(0, count) as endpoint,
-    ):
-        certificate = Authority(Path(directory)).issue("localhost")
-        with (
-            _gateway(endpoint, certificate) as ours,
-            dovecot.running(count, certificate.certificate, certificate.key) as theirs,
-        ):
-            found: dict[tuple[str, str], list[float]] = {}
-            for _ in range(rounds):
-                for kind, tls, pair in (
-                    ("POP3", None, (ours.ports[0], theirs.port)),
-                    ("POP3S", trusting_anybody(), (ours.ports[1], theirs.tls_port)),
-                ):
-                    for name, port in zip(("sesmail", "Dovecot"), pair, strict=True):
-                        found.setdefault((kind, name), []).append(drain(port, USER, PASSWORD, tls=tls).rate)
-    print(f"\n{'beside Dovecot (Maildir), 1 session':36}{'sesmail':>9}{'Dovecot':>9}{'ratio':>8}   of {rounds} rounds")
-    for kind in ("POP3", "POP3S"):
-        mine, other = found[kind, "sesmail"], found[kind, "Dovecot"]
-        ratios = sorted(a / b for a, b in zip(mine, other, strict=True))
-        median = statistics.median(ratios)
-        print(
-            f"{kind + ', messages/s (median)':36}{statistics.median(mine):>9.0f}{statistics.median(other):>9.0f}{median:>8.2f}"
-            f"   {ratios[0]:.2f}-{ratios[-1]:.2f}"
-        )
-    print("to reach: POP3S not behind Dovecot's")
 
 
 def trusting_anybody() -> ssl.SSLContext:
