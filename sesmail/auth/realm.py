@@ -20,11 +20,13 @@ Factory = Callable[[Account, Client], Awaitable[tuple[object, Logout]]]
 
 @implementer(IRealm)
 class Realm:
-    """Raises NotImplementedError for an interface that nobody serves, Limited when `delay` forbids the login."""
+    """Raises NotImplementedError for an interface that nobody serves, Limited when that interface's delay forbids the login."""
 
-    def __init__(self, factories: Mapping[InterfaceClass, Factory], delay: LoginDelay | None = None) -> None:
+    def __init__(
+        self, factories: Mapping[InterfaceClass, Factory], delays: Mapping[InterfaceClass, LoginDelay] | None = None
+    ) -> None:
         self._factories = dict(factories)
-        self._delay = delay
+        self._delays = dict(delays or {})
 
     # cred's annotations know only bytes as an avatar id and nothing of who the mind is.
     def requestAvatar(  # type: ignore[override]
@@ -41,12 +43,13 @@ class Realm:
         served = next((interface for interface in interfaces if interface in self._factories), None)
         if served is None:
             raise NotImplementedError(f"no factory for {interfaces}")
-        if self._delay is not None:
-            self._delay.check(account.name)
+        delay = self._delays.get(served)
+        if delay is not None:
+            delay.check(account.name)
         avatar, logout = await self._factories[served](account, client)
-        if self._delay is not None:
+        if delay is not None:
             # Counted only now: a login that found the maildrop locked has not been one.
-            self._delay.record(account.name)
+            delay.record(account.name)
         return served, avatar, _once(logout)
 
 

@@ -17,11 +17,21 @@ Try it from another terminal:
   curl --cacert {certificate} -u {user}:{password} pop3s://127.0.0.1:{tls_port}/1
   curl --cacert {certificate} -u {user}:{password} --ssl-reqd pop3://127.0.0.1:{port}/2
 
+Send something to yourself, which is then the last message of the list:
+
+  printf 'Subject: Hello\\n\\nIt works.\\n' | curl --cacert {certificate} -u {user}:{password} \\
+    --mail-from {user} --mail-rcpt {user} --crlf -T - smtps://127.0.0.1:{submission_tls_port}
+
+Mail to {domain} is delivered here; all other mail goes to {outbox}.
+
 Account settings for a mail program:
 
   Incoming mail      POP3
   Server             127.0.0.1
   Port, encryption   {tls_port}, SSL/TLS   (or {port}, STARTTLS)
+  Outgoing mail      SMTP, with a login
+  Server             127.0.0.1
+  Port, encryption   {submission_tls_port}, SSL/TLS   (or {submission_port}, STARTTLS)
   Authentication     normal password
   User name          {user}
   Password           {password}
@@ -33,7 +43,7 @@ Ctrl-C ends the demo; the next one finds the mail as you leave it. Remove the fo
 
 def run(args: argparse.Namespace) -> int:
     """Make the demo in ``--directory`` unless it is there, say how to try it, and serve it until Ctrl-C."""
-    demo = Demo(Path(args.directory).resolve(), args.port, args.tls_port)
+    demo = Demo(Path(args.directory).resolve(), args.port, args.tls_port, args.submission_port, args.submission_tls_port)
     demo.prepare()
     print(text(demo), flush=True)
     return serve(str(demo.config))
@@ -48,4 +58,8 @@ def text(demo: Demo) -> str:
         certificate=demo.certificate,
         port=demo.port,
         tls_port=demo.tls_port,
+        submission_port=demo.submission_port,
+        submission_tls_port=demo.submission_tls_port,
+        domain=DOMAIN,
+        outbox=demo.outbox,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,17 @@ pop3:
       tls: starttls
     - endpoint: tcp:{tls_port}:interface=127.0.0.1
       tls: implicit
+submission:
+  listeners:
+    - endpoint: tcp:{submission_port}:interface=127.0.0.1
+      tls: starttls
+    - endpoint: tcp:{submission_tls_port}:interface=127.0.0.1
+      tls: implicit
+  check_domains: false
+relay:
+  courier: outbox
+  outbox: {outbox}
+  local_domains: [{domain}]
 tls:
   self_signed: true
 service:
@@ -44,6 +56,8 @@ class Demo:
     folder: Path
     port: int = 2110
     tls_port: int = 2995
+    submission_port: int = 2587
+    submission_tls_port: int = 2465
 
     @property
     def config(self) -> Path:
@@ -55,6 +69,11 @@ class Demo:
         """The self-signed certificate, once the service has been started."""
         return self.folder / "state" / "self-signed.crt"
 
+    @property
+    def outbox(self) -> Path:
+        """Where mail to other domains goes, a file for each message."""
+        return self.folder / "outbox"
+
     def prepare(self) -> None:
         """Make what is missing. Mail that was deleted stays deleted, and a password that was changed stays changed."""
         root = self.folder / "mail"
@@ -62,9 +81,21 @@ class Demo:
             root.mkdir(parents=True)
             fill(root)
         text = _CONFIG.format(
-            url=root.as_uri(), domain=DOMAIN, port=self.port, tls_port=self.tls_port, state=self.folder / "state"
+            url=root.as_uri(),
+            domain=DOMAIN,
+            port=self.port,
+            tls_port=self.tls_port,
+            submission_port=self.submission_port,
+            submission_tls_port=self.submission_tls_port,
+            outbox=_quoted(self.outbox),
+            state=_quoted(self.folder / "state"),
         )
         self.config.write_text(text, encoding="utf-8")
+
+
+def _quoted(path: Path) -> str:
+    # JSON's strings are YAML's: a folder may be called anything.
+    return json.dumps(str(path))
 
 
 def fill(root: Path) -> None:

@@ -12,25 +12,31 @@ from typing import Any
 
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
-from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorTime
+from twisted.mail.pop3 import IMailbox
+from zope.interface.interface import InterfaceClass
 
-from sesmail.config.listeners import Listener as Listening
+from sesmail.auth.realm import Factory
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.stores import default_store
 from sesmail.config.table import Config
 from sesmail.errors import MailError
-from sesmail.protocols.limits import Connections
-from sesmail.protocols.pop3.factory import POP3Factory
-from sesmail.protocols.pop3.policy import Policy
+from sesmail.protocols.factory import SessionFactory
+from sesmail.protocols.smtp.avatar import ISubmission
 from sesmail.service import locks, logins, logs, maildrops
 from sesmail.service.certificates import CertificateStore
+from sesmail.service.couriers import courier, local_delivery
+from sesmail.service.doors import doors
 from sesmail.service.hangup import Hangup
+from sesmail.service.ids import hostname
 from sesmail.service.keypair import BadCertificate, Pair
 from sesmail.service.listeners import BadEndpoint, Listener
 from sesmail.service.openfiles import make_room
 from sesmail.service.passwdfiles import PasswdFiles
+from sesmail.service.residents import resident_accounts
 from sesmail.service.selfsigned import self_signed
+from sesmail.service.sending import Sending, submission
 from sesmail.service.workers import Workers
 from sesmail.storage.bucketlock import BucketLock
 from sesmail.storage.read.readers import Readers
@@ -38,6 +44,8 @@ from sesmail.storage.read.readers import Readers
 _log = logging.getLogger(__name__)
 
 READ_THREADS = 16
+# Seconds that attempts to send have at least, when sessions took all the time there was.
+LEAST_DRAIN = 1.0
 # Descriptors beside connections: libraries, blocking clients, files of a directory store, some for luck.
 OTHER_FILES = 256
 
@@ -45,14 +53,21 @@ OTHER_FILES = 256
 class Gateway(MultiService):
     """The running service. A stop first closes the ports, then lets transfers finish for `drain` seconds, then all the rest."""
 
-    def __init__(self, readers: Readers, drain: float) -> None:
+    def __init__(self, readers: Readers, drain: float, clock: IReactorTime) -> None:
         super().__init__()
         self._readers = readers
         self._drain = drain
+        self._clock = clock
         self.listeners: list[Listener] = []
-        self.factories: list[POP3Factory] = []
+        self.factories: list[SessionFactory] = []
+        self.sending: Sending | None = None
 
-    def listen(self, listener: Listener, factory: POP3Factory) -> None:
+    def send_by(self, sending: Sending) -> None:
+        """Have mail carried on while the service runs, and for the rest of `drain` seconds afterwards."""
+        sending.setServiceParent(self)
+        self.sending = sending
+
+    def listen(self, listener: Listener, factory: SessionFactory) -> None:
         """Serve `factory` on `listener` while the service runs."""
         listener.setServiceParent(self)
         self.listeners.append(listener)
@@ -63,8 +78,11 @@ class Gateway(MultiService):
 
     async def _stop(self) -> None:
         _log.info("stopping: no new connections, transfers have %g seconds", self._drain)
+        until = self._clock.seconds() + self._drain
         await gatherResults([listener.stopService() for listener in self.listeners])
         await gatherResults([Deferred.fromCoroutine(factory.drain(self._drain)) for factory in self.factories])
+        if self.sending is not None:
+            await self.sending.drain(max(LEAST_DRAIN, until - self._clock.seconds()))
         await super().stopService()
         await self._readers.close()
         _log.info("stopped")
@@ -88,7 +106,7 @@ def build(config: Config, reactor: Any) -> Gateway:
     except BadCertificate as error:
         raise _problem(config, "tls.certificates", str(error)) from error
     except BadEndpoint as error:
-        raise _problem(config, "pop3.listeners", str(error)) from error
+        raise _problem(config, error.option, str(error)) from error
     except MailError as error:
         raise _problem(config, "", str(error)) from error
     except OSError as error:
@@ -100,7 +118,9 @@ def _problem(config: Config, key: str, message: str) -> ConfigError:
 
 
 def _built(config: Config, reactor: Any) -> Gateway:
-    make_room(config.limits.connections + config.storage.connections + OTHER_FILES)
+    # A session that submits has a file open beside its connection.
+    sessions = config.limits.connections * (2 if config.submission.listeners else 1)
+    make_room(sessions + config.storage.connections + OTHER_FILES)
     _make_embedded_store(config)
     waiting = config.limits.connections
     login_workers = Workers(reactor, "logins", config.service.login_workers, waiting)
@@ -114,8 +134,15 @@ def _built(config: Config, reactor: Any) -> Gateway:
     opened = maildrops.maildrops(config, reactor, readers, login_workers, store_of, lock)
     files = PasswdFiles(places, default_store(config), config.auth.passwd_file, store_of)
     checkers = logins.checkers(config, reactor, places, files, readers, login_workers)
-    portal = logins.portal(config, reactor, opened, checkers)
-    gateway = Gateway(readers, config.service.drain)
+    factories: dict[InterfaceClass, Factory] = {IMailbox: logins.pop3_mailbox(opened)}
+    gateway = Gateway(readers, config.service.drain, reactor)
+    if config.submission.listeners:
+        residents = resident_accounts(config, reactor, places, files, readers, login_workers)
+        deliver = local_delivery(residents, reactor, store_of)
+        sending = Sending(config, reactor, courier(config, deliver, hostname(config)), deliver)
+        gateway.send_by(sending)
+        factories[ISubmission] = submission(config, reactor, sending, residents)
+    portal = logins.portal(config, reactor, factories, checkers)
     logins.Closing(checkers.values()).setServiceParent(gateway)
     for workers in (login_workers, read_workers):
         workers.setServiceParent(gateway)
@@ -124,7 +151,8 @@ def _built(config: Config, reactor: Any) -> Gateway:
     store = _certificates(gateway, config, reactor)
     # Without anything to load a hangup must not end the process either.
     Hangup(reactor, store.reload if store else _nothing_to_load).setServiceParent(gateway)
-    _listen(gateway, config, reactor, portal, store)
+    for listener, factory in doors(config, reactor, portal, store):
+        gateway.listen(listener, factory)
     return gateway
 
 
@@ -140,7 +168,7 @@ def _make_embedded_store(config: Config) -> None:
 
 
 def _certificates(gateway: Gateway, config: Config, reactor: Any) -> CertificateStore | None:
-    if all(listener.tls == "none" for listener in config.pop3.listeners):
+    if all(listener.tls == "none" for listener in (*config.pop3.listeners, *config.submission.listeners)):
         return None
     store = CertificateStore(_pairs(config), _today)
     watch = TimerService(config.tls.reload_seconds, store.refresh)
@@ -156,35 +184,3 @@ def _pairs(config: Config) -> Sequence[Pair]:
 
 def _today() -> datetime:
     return datetime.now(UTC)
-
-
-def _listen(gateway: Gateway, config: Config, reactor: Any, portal: Portal, store: CertificateStore | None) -> None:
-    policy = _policy(config)
-    connections = Connections(config.limits.connections, config.limits.connections_per_address)
-    for one in config.pop3.listeners:
-        implicit = one.tls == "implicit"
-        factory = POP3Factory(
-            portal, policy, connections, tls=store if one.tls == "starttls" else None, implicit=implicit, clock=reactor
-        )
-        listener = _listener(one, factory, reactor, store if implicit else None)
-        gateway.listen(listener, factory)
-
-
-def _listener(one: Listening, factory: POP3Factory, reactor: Any, tls: CertificateStore | None) -> Listener:
-    return Listener(reactor, one.endpoint, factory, tls=tls, trusted=one.trusted)
-
-
-def _policy(config: Config) -> Policy:
-    pop3 = config.pop3
-    return Policy(
-        plaintext=pop3.plaintext,  # type: ignore[arg-type]
-        login_timeout=pop3.login_timeout,
-        autologout=pop3.autologout,
-        stall=pop3.stall,
-        strikes=pop3.strikes,
-        strike_delay=pop3.strike_delay,
-        expire_days=pop3.expire_days if isinstance(pop3.expire_days, int) else None,
-        announce_never=pop3.expire_days == "never",
-        login_delay=pop3.login_delay,
-        implementation=pop3.implementation,
-    )

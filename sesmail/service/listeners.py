@@ -32,7 +32,9 @@ _QUEUED = frozenset({"tcp", "tcp6", "unix"})
 
 
 class BadEndpoint(Exception):
-    """An endpoint string that names nothing to listen on."""
+    """An endpoint string that names nothing to listen on. `option`: where in the configuration it stands."""
+
+    option = ""
 
 
 class Listener(Service):

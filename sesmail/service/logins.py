@@ -12,6 +12,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.mail.pop3 import IMailbox
+from zope.interface.interface import InterfaceClass
 
 from sesmail.auth import plugins
 from sesmail.auth.chain import FirstOf
@@ -54,11 +55,18 @@ def checkers(
     return plugins.checkers(config.auth.checkers, tools)
 
 
-def portal(config: Config, reactor: IReactorTime, opened: Maildrops, asked: Mapping[str, ICredentialsChecker]) -> Portal:
-    """The one portal of all protocols, behind the throttle."""
+def portal(
+    config: Config,
+    reactor: IReactorTime,
+    factories: Mapping[InterfaceClass, Factory],
+    asked: Mapping[str, ICredentialsChecker],
+) -> Portal:
+    """The one portal of all protocols, behind the throttle. `factories` make what each of them asks for."""
     auth = config.auth
-    delay = LoginDelay(config.pop3.login_delay, reactor.seconds) if config.pop3.login_delay else None
-    realm = Realm({IMailbox: pop3_mailbox(opened)}, delay)
+    delays: dict[InterfaceClass, LoginDelay] = {}
+    if config.pop3.login_delay:
+        delays[IMailbox] = LoginDelay(config.pop3.login_delay, reactor.seconds)
+    realm = Realm(factories, delays)
     limits = Limits(auth.throttle_account, auth.throttle_address, auth.throttle_wait, auth.throttle_longest)
     return ThrottledPortal(realm, [FirstOf(asked.values())], Throttle(limits, reactor.seconds), names(config))
 
@@ -107,7 +115,7 @@ class Closing(Service):
 def _settings(config: Config, where: Places) -> Settings:
     auth = config.auth
     return Settings(
-        users=tuple(_user(user, config, where) for user in auth.users),
+        users=static_users(config, where),
         passwd_cache=auth.passwd_cache,
         upgrade=auth.upgrade,
         jwt_secret=auth.jwt_secret or "",
@@ -115,6 +123,11 @@ def _settings(config: Config, where: Places) -> Settings:
         http_url=auth.http_url or "",
         dovecot=auth.dovecot or "",
     )
+
+
+def static_users(config: Config, where: Places) -> tuple[StaticUser, ...]:
+    """The accounts of auth.users."""
+    return tuple(_user(user, config, where) for user in config.auth.users)
 
 
 def _user(user: User, config: Config, where: Places) -> StaticUser:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from threading import Thread
 from typing import ParamSpec, TypeVar
 
 from twisted.application.service import Service
@@ -20,13 +22,16 @@ T = TypeVar("T")
 class Workers(Service):
     """A pool that runs at most `threads` functions at once and lets at most `queue` more wait.
 
-    As a service it must be running to be used. Stopping waits for what has begun or waits, and refuses what comes later.
+    As a service it must be running to be used. Stopping waits for what has begun or waits, and refuses what comes later. `daemon`: the
+    process need not wait for what has begun, and may end in the middle of it.
     """
 
-    def __init__(self, reactor: IReactorFromThreads, name: str, threads: int, queue: int) -> None:
+    def __init__(self, reactor: IReactorFromThreads, name: str, threads: int, queue: int, *, daemon: bool = False) -> None:
         self.setName(name)
         self._reactor = reactor
         self._pool = ThreadPool(minthreads=0, maxthreads=threads, name=name)
+        if daemon:
+            self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
         self._room = threads + queue
         self._busy = 0
         self._idle: Deferred[None] | None = None

@@ -66,7 +66,7 @@ class RealmTest(TestCase):
         self.failureResultOf(self.request(Realm({IBox: self.open}), IBox), Busy)
 
     def test_an_account_that_returns_too_soon_is_limited(self) -> None:
-        realm = Realm({IBox: self.open}, LoginDelay(60.0, lambda: self.time))
+        realm = Realm({IBox: self.open}, {IBox: LoginDelay(60.0, lambda: self.time)})
         self.successResultOf(self.request(realm, IBox))
         self.time = 59.0
         self.failureResultOf(self.request(realm, IBox), Limited)
@@ -74,7 +74,7 @@ class RealmTest(TestCase):
         self.successResultOf(self.request(realm, IBox))
 
     def test_a_login_that_failed_does_not_count(self) -> None:
-        realm = Realm({IBox: self.open}, LoginDelay(60.0, lambda: self.time))
+        realm = Realm({IBox: self.open}, {IBox: LoginDelay(60.0, lambda: self.time)})
         self.locked = True
         self.failureResultOf(self.request(realm, IBox), Busy)
         self.locked = False

@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -35,7 +36,9 @@ ID = re.compile(rb"Received: from laptop \(\[192\.0\.2\.7\]\)\r\n\tby mx\.exampl
 
 class SubmissionTest(TestCase):
     def setUp(self) -> None:
-        self.folder = Path(self.mktemp()).absolute()
+        directory = TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.folder = Path(directory.name) / "spool"
         self.ids = count(1)
         self.spool = Spool(self.folder, now=lambda: 1e9, new_id=lambda: f"{next(self.ids):016x}", reserve=0)
         self.spool.open()

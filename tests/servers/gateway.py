@@ -22,7 +22,7 @@ _TCP = re.compile(r"\btcp:(?:port=)?(\d+)")
 
 
 class Gateway:
-    """A running gateway. `ports` are those of its listeners, in the order of the configuration."""
+    """A running gateway. `ports` are those of its listeners, in the order of the configuration, POP3 first."""
 
     def __init__(self, directory: Path, config: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         self.directory = directory
@@ -108,12 +108,13 @@ def running(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -
 def started(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -> Iterator[Gateway]:
     """A gateway that has just been started; killed at the end unless it has ended before.
 
-    `environment` is added to ours. Without a `service.state_dir` it gets one that goes away with it.
+    `environment` is added to ours. Without a `service.state_dir` it gets one that goes away with it, and without a section
+    `submission` nobody sends through it: two gateways cannot both have the ports of the embedded default.
     """
     with tempfile.TemporaryDirectory(prefix="sesmail-gateway-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         service = {"state_dir": str(directory / "state"), **config.get("service", {})}
-        gateway = Gateway(directory, {**config, "service": service}, environment)
+        gateway = Gateway(directory, {"submission": {"listeners": []}, **config, "service": service}, environment)
         try:
             yield gateway
         finally:
@@ -122,6 +123,6 @@ def started(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -
 
 
 def _ports(config: Mapping[str, Any]) -> list[int]:
-    listeners = config.get("pop3", {}).get("listeners", [])
+    listeners = [one for section in ("pop3", "submission") for one in config.get(section, {}).get("listeners", [])]
     found = [_TCP.search(listener["endpoint"]) for listener in listeners]
     return [int(match[1]) for match in found if match]

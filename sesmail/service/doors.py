@@ -1,0 +1,85 @@
+"""The doors of the gateway: a listener for each port, and behind it the sessions of its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from twisted.cred.portal import Portal
+
+from sesmail.config.listeners import Listener as Listening
+from sesmail.config.table import Config
+from sesmail.protocols.factory import SessionFactory
+from sesmail.protocols.limits import Connections
+from sesmail.protocols.pop3.factory import POP3Factory
+from sesmail.protocols.pop3.policy import Policy as POP3Policy
+from sesmail.protocols.smtp.factory import SubmissionFactory
+from sesmail.protocols.smtp.policy import Policy as SubmissionPolicy
+from sesmail.service.certificates import CertificateStore
+from sesmail.service.ids import hostname
+from sesmail.service.listeners import BadEndpoint, Listener
+
+
+def doors(
+    config: Config, reactor: Any, portal: Portal, store: CertificateStore | None
+) -> Iterator[tuple[Listener, SessionFactory]]:
+    """Every door of the configuration; all share the limits on connections. Raises BadEndpoint."""
+    connections = Connections(config.limits.connections, config.limits.connections_per_address)
+
+    def pop3(one: Listening) -> SessionFactory:
+        return POP3Factory(portal, _pop3(config), connections, **_secured(one, store), clock=reactor)
+
+    def submission(one: Listening) -> SessionFactory:
+        return SubmissionFactory(portal, _submission(config), connections, **_secured(one, store), clock=reactor)
+
+    kinds: list[tuple[str, tuple[Listening, ...], Callable[[Listening], SessionFactory]]] = [
+        ("pop3.listeners", config.pop3.listeners, pop3),
+        ("submission.listeners", config.submission.listeners, submission),
+    ]
+    for option, listeners, make in kinds:
+        for one in listeners:
+            factory = make(one)
+            yield _listener(option, one, factory, reactor, store), factory
+
+
+def _secured(one: Listening, store: CertificateStore | None) -> dict[str, Any]:
+    return {"tls": store if one.tls == "starttls" else None, "implicit": one.tls == "implicit"}
+
+
+def _listener(option: str, one: Listening, factory: SessionFactory, reactor: Any, store: CertificateStore | None) -> Listener:
+    try:
+        return Listener(reactor, one.endpoint, factory, tls=store if one.tls == "implicit" else None, trusted=one.trusted)
+    except BadEndpoint as error:
+        error.option = option
+        raise
+
+
+def _pop3(config: Config) -> POP3Policy:
+    pop3 = config.pop3
+    return POP3Policy(
+        plaintext=pop3.plaintext,  # type: ignore[arg-type]
+        login_timeout=pop3.login_timeout,
+        autologout=pop3.autologout,
+        stall=pop3.stall,
+        strikes=pop3.strikes,
+        strike_delay=pop3.strike_delay,
+        expire_days=pop3.expire_days if isinstance(pop3.expire_days, int) else None,
+        announce_never=pop3.expire_days == "never",
+        login_delay=pop3.login_delay,
+        implementation=pop3.implementation,
+    )
+
+
+def _submission(config: Config) -> SubmissionPolicy:
+    submission = config.submission
+    return SubmissionPolicy(
+        hostname=hostname(config),
+        max_size=submission.max_size,
+        max_recipients=submission.max_recipients,
+        bare_newlines=submission.bare_newlines,  # type: ignore[arg-type]
+        login_timeout=submission.login_timeout,
+        command_timeout=submission.command_timeout,
+        data_timeout=submission.data_timeout,
+        strikes=submission.strikes,
+        strike_delay=submission.strike_delay,
+    )

@@ -1,0 +1,145 @@
+"""The relay room put together from the configuration: spool, queue, couriers, and what a submission session is given."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.names.client import Resolver as TwistedResolver
+
+from sesmail.auth.realm import Factory, Logout
+from sesmail.config.table import Config
+from sesmail.errors import Unavailable
+from sesmail.interfaces import Account, Client, Deliver
+from sesmail.relay.courier import Courier
+from sesmail.relay.domains import Domains
+from sesmail.relay.hourly import Hourly
+from sesmail.relay.policy import Policy, Rules
+from sesmail.relay.queue import Queue
+from sesmail.relay.retry import Retry
+from sesmail.relay.spool import Spool
+from sesmail.relay.submission import AccountSubmission, Settings, Submissions
+from sesmail.service import logins
+from sesmail.service.attempts import FirstAttempts, Retries
+from sesmail.service.ids import hostname, new_id
+from sesmail.service.residents import Residents
+from sesmail.service.resolver import Resolver
+from sesmail.service.workers import Workers
+
+_log = logging.getLogger(__name__)
+
+SPOOL_THREADS = 16
+
+
+class Sending(Service):
+    """Spool, workers and retries, started and stopped in order. As a service it must be running to be used."""
+
+    def __init__(self, config: Config, reactor: Any, courier: Courier, deliver: Deliver) -> None:
+        self.setName("sending")
+        relay, waiting = config.relay, config.limits.connections
+        self._clock: IReactorTime = reactor
+        self.spool = Spool(Path(relay.spool), now=time.time, new_id=new_id)
+        self.spooling = Workers(reactor, "spooling", SPOOL_THREADS, waiting * 2)
+        self.carrying = Workers(reactor, "sending", relay.workers, waiting, daemon=True)
+        self.queue = Queue(
+            self.spool,
+            courier,
+            deliver,
+            retry=Retry(relay.retry_first, relay.retry_longest, relay.lifetime),
+            hostname=hostname(config),
+            now=time.time,
+            chance=random.random,
+        )
+        self.first = FirstAttempts(self.queue, self.carrying, reactor, config.submission.hold)
+        # New mail must not wait for mail that fails: half of the workers are kept for it.
+        self._retries = Retries(self.queue, self.spooling, self.carrying, reactor, time.time, max(1, relay.workers // 2))
+
+    def startService(self) -> None:
+        """Raises SystemExit, having logged one line, when the spool cannot be had."""
+        try:
+            self.spool.open()
+        except Unavailable as error:
+            _log.critical("%s", error)
+            raise SystemExit(1) from None
+        super().startService()
+        for part in (self.spooling, self.carrying, self._retries):
+            part.startService()
+
+    async def drain(self, seconds: float) -> None:
+        """Begin no further attempt, and wait for those that have begun, but not longer than that. What is left is in the spool."""
+        self._retries.stopService()
+        await self.spooling.stopService()
+        ended = self.carrying.stopService()
+        if await _within(seconds, ended, self._clock):
+            self.spool.close()
+        else:
+            _log.warning("some attempts are still under way; their messages stay in the spool and may be sent twice")
+        super().stopService()
+
+
+async def _within(seconds: float, ended: Deferred[None], clock: IReactorTime) -> bool:
+    done: Deferred[bool] = Deferred()
+    timer = clock.callLater(seconds, done.callback, False)
+
+    def over(_: object) -> None:
+        if timer.active():
+            timer.cancel()
+            done.callback(True)
+
+    ended.addBoth(over)
+    return await done
+
+
+def submission(config: Config, reactor: Any, sending: Sending, residents: Residents) -> Factory:
+    """What a submission session gets of its account."""
+    options = config.submission
+    settings = Settings(
+        hostname(config),
+        check_header=options.check_header,
+        hide_client=options.hide_client,
+        allow_ses_headers=options.allow_ses_headers,
+    )
+    submissions = Submissions(
+        _policy(config, reactor, residents),
+        sending.spool,
+        sending.spooling.run,
+        sending.first,
+        settings,
+        now=time.time,
+        unique=new_id,
+    )
+
+    async def open_for(account: Account, client: Client) -> tuple[AccountSubmission, Logout]:
+        return submissions.of(account), lambda: None
+
+    return open_for
+
+
+def _policy(config: Config, reactor: Any, residents: Residents) -> Policy:
+    options, names = config.submission, logins.names(config)
+    rules = Rules(
+        grants={names.complete(grant.account.encode()): frozenset(grant.addresses) for grant in options.grants},
+        allow=frozenset(options.allow_recipients),
+        deny=frozenset(options.deny_recipients),
+        local_domains=frozenset(config.relay.local_domains),
+        max_recipients=options.max_recipients,
+    )
+    return Policy(
+        rules,
+        may_send_as=residents.may_send_as,
+        accepts=residents.accepts,
+        check_domain=_check_domain(reactor) if options.check_domains else None,
+        hourly=Hourly(options.account_rate, reactor.seconds) if options.account_rate else None,
+    )
+
+
+def _check_domain(reactor: Any) -> Callable[[str], Any]:
+    resolver = Resolver(TwistedResolver(resolv="/etc/resolv.conf", reactor=reactor), reactor)
+    return Domains(resolver, reactor.seconds).check
