@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -17,6 +18,8 @@ from sesmail.mail.headers import end_of_header
 from sesmail.mail.outcome import Outcome, Verdict
 from sesmail.relay.record import Record
 from sesmail.relay.upkeep import Entry, Upkeep
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -96,8 +99,13 @@ def _show(upkeep: Upkeep, id: str) -> None:
     for recipient in record.envelope.recipients:
         print(f"recipient: {quoted(recipient)}, {_fate(state.outcomes.get(recipient), recipient in state.returned)}")
     head = upkeep.header(id)
-    print()
-    sys.stdout.write(head[: end_of_header(head)].decode("ascii", "backslashreplace").replace("\r\n", "\n"))
+    print(f"\n{_harmless(head[: end_of_header(head)])}", end="")
+
+
+def _harmless(head: bytes) -> str:
+    """A header on a terminal, which must not obey it."""
+    text = head.decode("ascii", "backslashreplace").replace("\r\n", "\n")
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def _attempts(record: Record, ended: int) -> str:

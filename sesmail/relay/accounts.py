@@ -30,9 +30,10 @@ def sent(message: Message, outcomes: Mapping[str, Outcome]) -> None:
     for recipient, outcome in outcomes.items():
         if outcome.verdict is Verdict.ACCEPTED:
             groups[outcome.id].append(recipient)
+    original = _original(message) if groups else None
     for id, recipients in groups.items():
         for to in _lines(recipients):
-            _fate("sent", message, to=to, next_id=id, original=message_id(message.head(_HEAD)))
+            _fate("sent", message, to=to, next_id=id, original=original)
 
 
 def refused(message: Message, outcomes: Mapping[str, Outcome]) -> None:
@@ -55,6 +56,14 @@ def message_id(head: bytes) -> str | None:
     blank = _BLANK_LINE.search(head)
     found = _MESSAGE_ID.search(head, 0, blank.start() if blank else len(head))
     return found[1].strip().decode("ascii", "backslashreplace") if found else None
+
+
+def _original(message: Message) -> str | None:
+    try:
+        return message_id(message.head(_HEAD))
+    except OSError:
+        # What was sent must be recorded as sent, come what may.
+        return None
 
 
 def _returned(message: Message, failures: Mapping[str, Outcome], report: str) -> None:

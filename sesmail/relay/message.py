@@ -118,8 +118,8 @@ class Message:
             os.fdatasync(self._file.fileno())
         self.record = replace(self.record, progress=progress)
 
-    def keep(self, due: float) -> None:
-        """It stays; what is known of it is durable on return, or in memory as long as the disk takes nothing."""
+    def keep(self, due: float) -> bool:
+        """It stays; what is known of it is durable on return. False when that fails: then it is kept in memory."""
         self.state.ended = self.record.progress.attempt
         self._schedule.put(self.id, due)
         try:
@@ -127,8 +127,9 @@ class Message:
         except OSError as error:
             log.error("message %s: its state cannot be written and is kept in memory: %s", self.id, error)
             self._unwritten[self.id] = self.state
-        else:
-            self._unwritten.pop(self.id, None)
+            return False
+        self._unwritten.pop(self.id, None)
+        return True
 
     def _write_state(self, due: float) -> None:
         folder, partial = self._folders.state, self.id + ".new"
@@ -148,7 +149,7 @@ class Message:
         folder.sync()
 
     def leave(self, *, durably: bool) -> bool:
-        """It leaves the spool: durably on return, or within the second or so after which somebody calls `Spool.settle`.
+        """It leaves the spool: durably on return, or when somebody calls `Spool.settle`.
 
         False when that fails: then it is still there.
         """

@@ -96,7 +96,7 @@ class Queue:
     def due(self, limit: int = 50) -> Sequence[str]:
         """Up to `limit` messages to attempt now, the longest due first. Each comes up again if nobody attempts it. Never raises.
 
-        To be called every second or so, also when nothing is known to be due.
+        To be called every few seconds, also when nothing is known to be due.
         """
         now = self._now()
         try:
@@ -119,7 +119,8 @@ class Queue:
         nothing when the message is gone or in other hands.
 
         Refused recipients are told durably on return: by `ear`, if all are refused and it hears, else by a report. Accepted ones are
-        recorded durably if anybody is left; if not, the message has left the spool, durably within a second or so. Never raises.
+        recorded durably if anybody is left; if not, the message has left the spool, durably with the next
+        `due`. Never raises.
         """
         try:
             with self._spool.take(id) as message:

@@ -21,6 +21,7 @@ _KEPT = 600.0
 _SLOW = 60.0
 _SLOWEST = 1 / 16
 _LEAST_PAUSE = 1.0
+_NOTHING = 0.001
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Rate:
             at = self._kept(now, key, patience)
             if at is None:
                 at = self._reserved(now, count, key, patience)
-            return max(at, self._paused) - now if max(at, self._paused) > now else 0.0
+            wait = max(at, self._paused) - now
+            return wait if wait > _NOTHING else 0.0
 
     def throttled(self, wait: float | None = None) -> None:
         """The next hop says that it was too fast: nobody goes for `wait` seconds, then everybody more slowly for a minute."""

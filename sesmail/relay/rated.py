@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 from sesmail.mail.envelope import Envelope
-from sesmail.mail.outcome import Outcome, Verdict
+from sesmail.mail.outcome import Outcome
 from sesmail.relay.courier import Courier
 from sesmail.relay.rate import Rate
 
 # Seconds that a message may wait in its thread.
 PATIENCE = 5.0
-# What a next hop answers that was asked too fast: its rate and its daily quota (aws.failures, RFC 3463 section 3.8).
-_THROTTLES = frozenset({"4.7.1", "4.5.3"})
+# What couriers say when the next hop was asked too fast, and when its daily quota is used up.
+_TOO_FAST = "4.7.1"
+_QUOTA = "4.5.3"
 
 
 class RatedCourier:
@@ -40,5 +41,8 @@ class RatedCourier:
 
 
 def _is_throttle(outcome: Outcome) -> bool:
+    if outcome.status == _QUOTA:
+        # Without a wait it says that there were too many recipients (RFC 3463 section 3.6).
+        return outcome.wait is not None
     # With an alarm it is no question of pace: sending is paused altogether.
-    return outcome.verdict is Verdict.LATER and outcome.status in _THROTTLES and outcome.alarm is None
+    return outcome.status == _TOO_FAST and outcome.alarm is None

@@ -34,6 +34,10 @@ class Schedule:
         with self._lock:
             self._due.pop(id, None)
 
+    def due(self, id: str) -> float | None:
+        """When it comes up."""
+        return self._due.get(id)
+
     def next(self) -> float | None:
         """When the first one comes up."""
         with self._lock:

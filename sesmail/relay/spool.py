@@ -168,9 +168,22 @@ class Spool:
         return NoSuchMessage(cause=why)
 
     def settle(self) -> None:
-        """Make durable what has left the spool since the last time. Raises Unavailable."""
+        """Make durable what has left the spool since the last time, and what is known of others and could not be written then.
+
+        Raises Unavailable.
+        """
         with troubles():
             self.folders.queue.settle()
+        for id in list(self._unwritten):
+            if not self._written(id):
+                break
+
+    def _written(self, id: str) -> bool:
+        try:
+            with self.take(id) as message:
+                return message.keep(self.schedule.due(id) or self._now())
+        except (Busy, NoSuchMessage):
+            return True
 
     def wishes(self) -> list[str]:
         """What other processes want looked at now; told once. Raises Unavailable."""
