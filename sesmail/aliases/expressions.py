@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ from sesmail.errors import Malformed
 LONGEST = 4000
 
 _FLAGS = {"pcre": "imsxAEUX", "regexp": "imx"}
-# Lengths at which a group is tried, and the seconds of one thread that it may take.
-_LENGTHS = (8, 12, 16, 20, 24, 28, 32)
+# Lengths at which a group is tried, close enough that the first one that takes too long does not take for ever, and the seconds of
+# one thread that each may take.
+_LENGTHS = (8, 12, 16, 20, 24, 28, 32, 40, 48, 64, 80, 96, 128, 160, 200, 254)
 _PATIENCE = 0.02
 _SIGNS = "a1.-+_"
 
@@ -100,6 +102,7 @@ def _repeated(text: str) -> Iterator[str]:
                 yield group
 
 
+@lru_cache(maxsize=500)
 def _is_slow(group: str, flags: int) -> bool:
     try:
         # It can never succeed, so every way is tried.

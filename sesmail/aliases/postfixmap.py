@@ -41,10 +41,7 @@ class PostfixMap:
 
         Raises Malformed, which begins with `name` and the line and says what to do.
         """
-        if kind not in _EXPRESSIONS | _TEXT:
-            raise Malformed(
-                f"{kind} is no type of table that is known here; known are {', '.join(sorted(_EXPRESSIONS | _TEXT))}"
-            )
+        _check_type(kind)
         try:
             return cls(Rules(kind, text) if kind in _EXPRESSIONS else Keys(text))
         except Malformed as error:
@@ -75,6 +72,7 @@ def load(spec: str) -> PostfixMap:
     kind, colon, path = spec.partition(":")
     if not colon or not path or path.startswith("{"):
         raise Malformed(f"{spec}: a table is named as TYPE:PATH, for example pcre:/etc/sesmail/aliases.pcre")
+    _check_type(kind)
     try:
         with Path(path).open("rb") as file:
             octets = file.read(TABLE_OCTETS + 1)
@@ -88,3 +86,9 @@ def load(spec: str) -> PostfixMap:
         raise Malformed(
             f"{path}: is not text in UTF-8; for {kind} name the text file, not the one that postmap made of it"
         ) from None
+
+
+def _check_type(kind: str) -> None:
+    known = _EXPRESSIONS | _TEXT
+    if kind not in known:
+        raise Malformed(f"{kind or 'nothing'} is no type of table that is known here; known are {', '.join(sorted(known))}")
