@@ -49,7 +49,7 @@ def logins() -> None:
 
 def _drains(endpoint: str, ours: list[int], theirs: dovecot.Dovecot) -> Contestants:
     found: dict[str, Callable[[], Drained]] = {"naive loop": lambda: naive.run(endpoint, _PREFIX, _NAIVE).drained}
-    for name, port, tls_port in (("sesmail", *ours), ("Dovecot", theirs.port, theirs.tls_port)):
+    for name, port, tls_port in (("sesmail", ours[0], ours[1]), ("Dovecot", theirs.port, theirs.tls_port)):
         found |= {
             f"{name} POP3": partial(drain, port, USER, PASSWORD),
             f"{name} POP3, 10 sessions": partial(together, port, 10, _DRAINED // 5),
