@@ -101,6 +101,14 @@ def _token(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--algorithm", choices=("HS256", "HS384", "HS512"), default="HS256", help="(%(default)s)")
 
 
+def _map(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    query = actions.add_parser("query", help="look addresses up")
+    query.add_argument("addresses", metavar="ADDRESS", nargs="+", help="whole address")
+    query.add_argument("--table", metavar="TYPE:PATH", help="a table, instead of aliases.map")
+    _config(query)
+
+
 def _queue(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     for name, sentence in (
@@ -144,6 +152,7 @@ COMMANDS = (
         "Print user name and password for the SMTP endpoint of SES.",
         _smtp_password,
     ),
+    Command("map", "sesmail.cli.map", "Ask the table of aliases whose an address is.", _map),
     Command("queue", "sesmail.cli.queue", "Look after the mail that waits to be sent.", _queue),
     Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _demo),
 )
