@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from sesmail.errors import MailError
 from sesmail.interfaces import Deliver
@@ -24,11 +24,10 @@ class Bounces:
     """Reports have the null sender (RFC 5321 section 4.5.5), so there is none about a report, and none for a message that says
     that nothing is to be returned."""
 
-    def __init__(self, spool: Spool, deliver: Deliver, hostname: str, now: Callable[[], float]) -> None:
+    def __init__(self, spool: Spool, deliver: Deliver, hostname: str) -> None:
         self._spool = spool
         self._deliver = deliver
         self._hostname = hostname
-        self._now = now
 
     def send(self, message: Message, failures: Mapping[str, Outcome]) -> None:
         """Report these failures; the recipients count as returned once the report is durable, in the mailbox or in the spool.
@@ -47,7 +46,7 @@ class Bounces:
 
     def _reported(self, message: Message, failures: Mapping[str, Outcome]) -> str:
         envelope = Envelope("", (message.envelope.returns,))
-        report = self._report(message, failures, self._spool.new_id())
+        report = self._report(message, failures)
         if self._delivered(envelope, report):
             return message.envelope.returns
         draft = self._spool.begin(envelope, attempt=False, report=True)
@@ -58,13 +57,15 @@ class Bounces:
             draft.discard()
         return f"{message.envelope.returns}, by message {draft.id}"
 
-    def _report(self, message: Message, failures: Mapping[str, Outcome], id: str) -> bytes:
+    def _report(self, message: Message, failures: Mapping[str, Outcome]) -> bytes:
+        # Made of what is recorded alone: after a crash it is the same again, and a mailbox that has it takes no second one.
+        id = f"{message.id}.{message.state.ended}"
         return dsn.report(
             message.envelope,
             failures,
             message.head(_HEAD),
             reporting_mta=self._hostname,
-            now=self._now(),
+            now=message.state.at,
             boundary=f"=_{id}",
             message_id=f"<{id}@{self._hostname}>",
             arrived=message.record.arrived,

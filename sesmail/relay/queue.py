@@ -77,7 +77,7 @@ class Queue:
         self._courier = courier
         self._deliver = deliver
         self._retry = retry
-        self._bounces = Bounces(spool, deliver, hostname, now)
+        self._bounces = Bounces(spool, deliver, hostname)
         self._now = now
         self._chance = chance
         self._adopted = now()
@@ -132,6 +132,8 @@ class Queue:
             return {}
 
     def _attempted(self, message: Message, ear: Ear | None) -> Mapping[str, Outcome]:
+        # Left over by an attempt that was broken off: said now, it is the same report as then.
+        self._return(message)
         outcomes = self._carried(message)
         self._settle(message, outcomes)
         if _all_refused(message, outcomes) and ear is not None and ear.hears():
@@ -168,23 +170,28 @@ class Queue:
         """Take down what was heard; who was to get it later for too long is refused."""
         state, now = message.state, self._now()
         state.outcomes.update(outcomes)
-        state.at = now
+        if outcomes:
+            state.at = now
         state.tries += any(outcome.tried for outcome in outcomes.values())
         if self._retry.over(message.record.arrived, now):
             for recipient in message.pending():
                 state.outcomes[recipient] = _given_up(state.outcomes[recipient])
 
     def _finish(self, message: Message) -> None:
-        unreturned = message.state.unreturned()
-        if unreturned and message.record.report:
-            self._hold(message)
-            return
-        if unreturned:
+        if message.state.unreturned():
+            if message.record.report:
+                self._hold(message)
+                return
             # First of all, so that a crash from here on sends nothing to anybody a second time.
             message.keep(self._due(message))
-            self._bounces.send(message, unreturned)
+            self._return(message)
         if message.pending() or message.state.unreturned() or not message.leave(durably=False):
             message.keep(self._due(message))
+
+    def _return(self, message: Message) -> None:
+        unreturned = message.state.unreturned()
+        if unreturned and not message.record.report:
+            self._bounces.send(message, unreturned)
 
     def _hold(self, message: Message) -> None:
         """A report that nobody takes is for the admin: it is never reported on itself (RFC 5321 section 4.5.5)."""

@@ -41,7 +41,7 @@ class Spool:
     def __init__(self, folder: Path, *, now: Callable[[], float], new_id: Callable[[], str], reserve: int = RESERVE) -> None:
         self._root = folder
         self._now = now
-        self.new_id = new_id
+        self._new_id = new_id
         self._reserve = reserve
         self.schedule = Schedule()
         self._hold: Hold | None = None
@@ -106,7 +106,7 @@ class Spool:
                 self._promised.add(id)
             self.schedule.put(id, self._now() + (UNCLAIMED if attempt else 0))
 
-        return Draft(self.folders, Record(envelope, now, report, progress), self.new_id, self._reserve, committed)
+        return Draft(self.folders, Record(envelope, now, report, progress), self._new_id, self._reserve, committed)
 
     def busy(self, id: str) -> bool:
         """True while somebody in this process has the message in his hands."""
