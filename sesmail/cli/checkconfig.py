@@ -6,17 +6,21 @@ import argparse
 import sys
 from collections.abc import Iterator
 
+from sesmail.aliases import postfixmap
 from sesmail.config.load import load
 from sesmail.config.stores import default_store, prefix_of, store_of
 from sesmail.config.table import Config
 from sesmail.interfaces import NO_STORE, StorePlace
 
-_TLS = {"implicit": "TLS from the start", "starttls": "STLS offered", "none": "no TLS"}
+_TLS = {"implicit": "TLS from the start", "starttls": "TLS offered", "none": "no TLS"}
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print ``ok`` and a summary, warnings on standard error. Raises ConfigError for what cannot be used."""
+    """Print ``ok`` and a summary, warnings on standard error. Raises ConfigError for what cannot be used, Malformed for such a table
+    of aliases."""
     config = load(args.config)
+    if config.aliases.map is not None:
+        postfixmap.load(config.aliases.map)
     for warning in config.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"ok: {config.source or 'no file, the defaults'}")
@@ -27,9 +31,12 @@ def run(args: argparse.Namespace) -> int:
 
 def summary(config: Config) -> Iterator[str]:
     """A few plain lines about what is served from where, without any secret."""
-    for listener in config.pop3.listeners:
-        trusted = f", behind {', '.join(listener.trusted)}" if listener.trusted else ""
-        yield f"POP3: {listener.endpoint}, {_TLS[listener.tls]}{trusted}"
+    for name, listeners in (("POP3", config.pop3.listeners), ("submission", config.submission.listeners)):
+        for listener in listeners:
+            trusted = f", behind {', '.join(listener.trusted)}" if listener.trusted else ""
+            yield f"{name}: {listener.endpoint}, {_TLS[listener.tls]}{trusted}"
+    if config.submission.listeners:
+        yield from _sending(config)
     yield from _certificates(config)
     if config.storage.url == NO_STORE:
         yield "mail: none, but for logins that bring a bucket with them"
@@ -42,10 +49,25 @@ def summary(config: Config) -> Iterator[str]:
     yield from _logins(config)
 
 
+def _sending(config: Config) -> Iterator[str]:
+    relay = config.relay
+    hops = {
+        "ses": f"SES in {config.ses.region or config.storage.region or 'the region of the AWS settings'}",
+        "smtp": f"{config.smarthost.host}:{config.smarthost.port}",
+        "outbox": f"nobody; it goes into {relay.outbox}",
+    }
+    yield f"mail goes to: {hops[relay.courier]}"
+    if relay.local_domains:
+        yield f"mail that stays here: {', '.join(relay.local_domains)}"
+    yield f"spool: {relay.spool}"
+    if config.aliases.map is not None:
+        yield f"aliases: {config.aliases.map}"
+
+
 def _certificates(config: Config) -> Iterator[str]:
     for one in config.tls.certificates:
         yield f"certificate: {one.certificate}"
-    if not config.tls.certificates and any(one.tls != "none" for one in config.pop3.listeners):
+    if not config.tls.certificates and any(one.tls != "none" for one in (*config.pop3.listeners, *config.submission.listeners)):
         yield f"certificate: self-signed, in {config.service.state_dir}"
 
 

@@ -34,7 +34,7 @@ PATTERN = Text("address", _pattern)
 
 
 def _map(text: str) -> str:
-    if not re.fullmatch(r"(?:pcre|regexp|hash|texthash):/.{1,4000}", text):
+    if not re.fullmatch(r"(?:pcre|regexp|hash|texthash|btree|cdb|dbm|lmdb):/.{1,4000}", text):
         raise BadValue(
             "must be a type and an absolute path, such as pcre:/etc/postfix/table; types are pcre, regexp, hash, texthash"
         )

@@ -25,6 +25,7 @@ from sesmail.errors import MailError
 from sesmail.protocols.factory import SessionFactory
 from sesmail.protocols.smtp.avatar import ISubmission
 from sesmail.service import locks, logins, logs, maildrops
+from sesmail.service.aliastable import AliasTable, nowhere
 from sesmail.service.certificates import CertificateStore
 from sesmail.service.couriers import courier, local_delivery
 from sesmail.service.doors import doors
@@ -136,8 +137,10 @@ def _built(config: Config, reactor: Any) -> Gateway:
     checkers = logins.checkers(config, reactor, places, files, readers, login_workers)
     factories: dict[InterfaceClass, Factory] = {IMailbox: logins.pop3_mailbox(opened)}
     gateway = Gateway(readers, config.service.drain, reactor)
+    table = _aliases(config, login_workers)
     if config.submission.listeners:
-        residents = resident_accounts(config, reactor, places, files, readers, login_workers)
+        resolve = table.resolve if table else nowhere
+        residents = resident_accounts(config, reactor, resolve, places, files, readers, login_workers)
         deliver = local_delivery(residents, reactor, store_of)
         sending = Sending(config, reactor, courier(config, deliver, hostname(config)), deliver)
         gateway.send_by(sending)
@@ -150,14 +153,19 @@ def _built(config: Config, reactor: Any) -> Gateway:
         locks.TryOut(lock, locks.to_try_out(config)).setServiceParent(gateway)
     store = _certificates(gateway, config, reactor)
     # Without anything to load a hangup must not end the process either.
-    Hangup(reactor, store.reload if store else _nothing_to_load).setServiceParent(gateway)
+    Hangup(reactor, [one.reload for one in (store, table) if one is not None]).setServiceParent(gateway)
     for listener, factory in doors(config, reactor, portal, store):
         gateway.listen(listener, factory)
     return gateway
 
 
-def _nothing_to_load() -> None:
-    _log.info("no certificates to load")
+def _aliases(config: Config, workers: Workers) -> AliasTable | None:
+    if config.aliases.map is None:
+        return None
+    try:
+        return AliasTable(config.aliases.map, workers.run)
+    except MailError as error:
+        raise _problem(config, "aliases.map", str(error)) from error
 
 
 def _make_embedded_store(config: Config) -> None:

@@ -18,8 +18,8 @@ from sesmail.service.workers import Workers
 from sesmail.storage.keys import Places
 from sesmail.storage.read.readers import Readers
 
-# The accounts that an address leads to; none where the table does not say.
-Resolve = Callable[[str], Sequence[str]]
+# The accounts that an address leads to; none where the table does not say. Raises Unavailable.
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
 # Is there such an account? Raises Unavailable.
 Known = Callable[[Name], Awaitable[bool]]
 
@@ -51,16 +51,16 @@ class Residents:
     async def places(self, address: str) -> Sequence[Place]:
         """The mailboxes for it, none where nobody lives. Raises Unavailable."""
         for text in _with_and_without_tag(address):
-            accounts = self._resolve(text) or (text,)
+            accounts = await self._resolve(text) or (text,)
             found = [place for account in accounts if (place := await self._place(account)) is not None]
             if found:
                 return tuple(dict.fromkeys(found))
         return ()
 
     async def may_send_as(self, account: str, address: str) -> bool:
-        """Whether the table of aliases leads the address to this account."""
+        """Whether the table of aliases leads the address to this account. Raises Unavailable."""
         for text in _with_and_without_tag(address):
-            owners = self._resolve(text)
+            owners = await self._resolve(text)
             if owners:
                 return account in {self._names.complete(owner.encode()) for owner in owners}
         return False
@@ -85,14 +85,21 @@ def _with_and_without_tag(address: str) -> tuple[str, ...]:
 
 
 def resident_accounts(
-    config: Config, reactor: IReactorTime, where: Places, files: PasswdFiles, read: Readers, workers: Workers
+    config: Config,
+    reactor: IReactorTime,
+    resolve: Resolve,
+    where: Places,
+    files: PasswdFiles,
+    read: Readers,
+    workers: Workers,
 ) -> Residents:
     """Those that the configuration tells of. Checkers that only know whether a password is right tell of nobody."""
     names = logins.names(config)
     static: dict[str, Place] = {}
-    for user in logins.static_users(config, where):
+    for user in logins.static_users(config, where) if "static" in config.auth.checkers else ():
         static.setdefault(names.complete(user.name.encode()), user.place)
-        static.setdefault(user.address or "", user.place)
+        if user.address:
+            static.setdefault(user.address, user.place)
     known: list[Known] = []
     lifetime = config.auth.passwd_cache
     if "passwd" in config.auth.checkers:
@@ -100,11 +107,7 @@ def resident_accounts(
     if "passwd-file" in config.auth.checkers:
         common = Domains(files.loads_common(read, workers.run), lifetime, reactor.seconds, run=workers.run)
         known.append(in_common_file(common, names))
-    return Residents(names, _resolve(config), static, known, where.place)
-
-
-def _resolve(config: Config) -> Resolve:
-    return lambda address: ()
+    return Residents(names, resolve, static, known, where.place)
 
 
 def in_domain_file(domains: Domains) -> Known:

@@ -61,7 +61,7 @@ def test_a_good_configuration_is_said_in_plain_lines(tmp_path: Path) -> None:
 def test_without_a_file_the_defaults_are_checked(tmp_path: Path) -> None:
     done = sesmail("check-config", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("ok: no file, the defaults\nPOP3: tcp:2110:interface=127.0.0.1, STLS offered\n")
+    assert done.stdout.startswith("ok: no file, the defaults\nPOP3: tcp:2110:interface=127.0.0.1, TLS offered\n")
 
 
 def test_checking_changes_nothing(tmp_path: Path) -> None:
