@@ -19,7 +19,9 @@ from tests.servers.certificates import Authority
 from tests.servers.ports import answers, free_ports, wait_until
 from tests.servers.process import Guarded
 
-USERNAME, PASSWORD = "AKIAPOSTFIX", "derived+from/a=secret"
+USERNAME, SECRET, REGION = "AKIAPOSTFIX", "some+secret+key", "us-west-1"
+PASSWORD = "BH+jbMzper5WwlwUar9E1ySBqHa9whi0GPo+sJ0mVYJj"
+"""What Amazon SES would derive from that secret for that region."""
 REFUSED, FULL = "refused@example.net", "full@example.net"
 """Recipients that are answered with 550 5.1.1 and 452 4.2.2."""
 UNWANTED = b"X-Unwanted: yes\r\n"
