@@ -13,8 +13,9 @@ from math import ceil
 _ALPHABET = b"0123456789abcdefghijklmnopqrstuv"
 _DIGITS = 3
 _SPAN = len(_ALPHABET) ** _DIGITS
-_PER_RANGE = 500
-_MOST = 60
+# A page holds 1,000; as many as are likely to come in one.
+_PER_RANGE = 900
+_MOST = 120
 
 
 def cuts(prefix: bytes, first: bytes, last: bytes, rows: int) -> list[bytes]:
