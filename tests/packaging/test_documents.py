@@ -30,11 +30,21 @@ def test_the_first_two_commands_are_demo_and_test() -> None:
     assert commands[0] == "make demo"
 
 
-def test_the_demo_prints_the_line_shown() -> None:
+def one_line(text: str) -> str:
+    return " ".join(text.replace("\\\n", " ").split())
+
+
+@pytest.mark.parametrize("start", ["curl ", "printf "])
+def test_the_demo_prints_the_line_shown(start: str) -> None:
     arguments = parser().parse_args(["demo"])
-    demo = Demo(ROOT / arguments.directory, arguments.port, arguments.tls_port)
-    shown = literal("curl ").strip()
-    assert shown in text(demo).replace(f"{ROOT}/", "")
+    demo = Demo(
+        ROOT / arguments.directory,
+        arguments.port,
+        arguments.tls_port,
+        arguments.submission_port,
+        arguments.submission_tls_port,
+    )
+    assert one_line(literal(start)) in one_line(text(demo).replace(f"{ROOT}/", ""))
 
 
 def test_the_configuration_shown_is_a_good_one(tmp_path: Path) -> None:
@@ -44,7 +54,8 @@ def test_the_configuration_shown_is_a_good_one(tmp_path: Path) -> None:
     file.write_text(re.sub(r"/etc/letsencrypt/\S*/(\S+)", lambda match: str(files[match[1]]), literal("storage:")))
     config = load(str(file), {})
     assert config.storage.url == "s3://example-mail"
-    assert [listener.tls for listener in config.pop3.listeners] == ["implicit", "starttls"]
+    for listeners in (config.pop3.listeners, config.submission.listeners):
+        assert [listener.tls for listener in listeners] == ["implicit", "starttls"]
 
 
 @pytest.mark.parametrize("line", re.findall(r"^    /opt/sesmail/bin/sesmail (.+)$", _README, re.MULTILINE))
