@@ -29,7 +29,8 @@ class Stuffing:
     def _stuffed(self, data: bytes) -> bytes:
         if not data:
             return b""
-        if not data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n"):
+        alone = data.replace(b"\r\n", b"")
+        if b"\r" in alone or b"\n" in alone:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
         first = b"." if self._starts_line and data.startswith(b".") else b""
         self._starts_line = data.endswith(b"\n")

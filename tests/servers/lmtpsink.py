@@ -83,13 +83,13 @@ class _Dialog(socketserver.StreamRequestHandler):
                 self._answer({b"LHLO": "250-here\r\n250-PIPELINING\r\n250 8BITMIME", b"QUIT": "221 bye"}.get(verb, "250 yes"))
 
     def _message(self) -> bytes:
-        data = b"\r\n"
-        while not data.endswith(b"\r\n.\r\n"):
+        lines = [b"\r\n"]
+        while lines[-1] != b".\r\n" or not lines[-2].endswith(b"\r\n"):
             line = self.rfile.readline()
             if not line:
                 return b"broken off"
-            data += line
-        return data[:-3].replace(b"\r\n.", b"\r\n")[2:]
+            lines.append(line)
+        return b"".join(lines[:-1]).replace(b"\r\n.", b"\r\n")[2:]
 
     def _answer(self, line: str) -> None:
         self.wfile.write(f"{line}\r\n".encode())
