@@ -8,10 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sesmail.config.foreign import aws_pop3, ses_pop3
+from sesmail.aliases import postfixmap
+from sesmail.config.foreign import aws_pop3, hybrid, ses_pop3
 from sesmail.config.foreign.draft import Beside, Draft
 from sesmail.config.load import from_text
 from sesmail.config.problems import ConfigError, Problem, Where
+from sesmail.config.table import Config
+from sesmail.errors import Malformed, Unavailable
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -74,12 +77,22 @@ def _write(path: Path, content: str) -> None:
 def _checked(draft: Draft, text: str) -> list[str]:
     """What check-config warns of. Raises ConfigError for what it refuses, but for certificates that may only lie elsewhere."""
     try:
-        return list(from_text(text, "the result", {}).warnings)
+        config = from_text(text, "the result", {})
     except ConfigError as error:
         problems = draft.explained(error)
         if any(not one.key.startswith("tls-") or not one.message.endswith("does not exist") for one in problems):
             raise ConfigError(problems) from None
         return [str(problem) for problem in problems]
+    _check_table(config)
+    return list(config.warnings)
+
+
+def _check_table(config: Config) -> None:
+    if config.aliases.map is not None:
+        try:
+            postfixmap.load(config.aliases.map)
+        except (Malformed, Unavailable) as error:
+            raise ConfigError([Problem(Where(error.public), "", "")]) from None
 
 
 def _ses_pop3(args: argparse.Namespace, beside: Beside | None) -> Draft:
@@ -91,4 +104,8 @@ def _aws_pop3(args: argparse.Namespace, beside: Beside | None) -> Draft:
     return aws_pop3.draft(os.environ, {name: value for name, value in options.items() if value is not None}, beside)
 
 
-_SYSTEMS = {"aws-ses-pop3-server": _ses_pop3, "aws-pop3-server": _aws_pop3}
+def _hybrid(args: argparse.Namespace, beside: Beside | None) -> Draft:
+    return hybrid.draft(Path(args.folder), os.environ, args.domain, beside)
+
+
+_SYSTEMS = {"aws-ses-pop3-server": _ses_pop3, "aws-pop3-server": _aws_pop3, hybrid.SYSTEM: _hybrid}

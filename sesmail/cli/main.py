@@ -52,7 +52,10 @@ def _import_config(parser: argparse.ArgumentParser) -> None:
     aws.add_argument("-i", "--ip-address", metavar="ADDRESS", help="as it was started with")
     aws.add_argument("-p", "--port", metavar="PORT", help="as it was started with")
     aws.add_argument("-t", "--mail-store-type", metavar="TYPE", help="as it was started with: aws or filesystem")
-    for system in (ses, aws):
+    hybrid = systems.add_parser("hybrid-cloud-email", help="the .env and the secrets of hybrid-cloud-email")
+    hybrid.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="where its .env lies, instead of here")
+    hybrid.add_argument("-d", "--domain", metavar="DOMAIN", help="domain of the users' addresses")
+    for system in (ses, aws, hybrid):
         system.add_argument(
             "-o", "--output", metavar="FILE", help="where to write the configuration, instead of standard output"
         )
@@ -140,9 +143,7 @@ def _smtp_password(parser: argparse.ArgumentParser) -> None:
 COMMANDS = (
     Command("check-config", "sesmail.cli.checkconfig", "Check the configuration and say what would be served.", _config),
     Command("serve", "sesmail.cli.serve", "Run the gateway in the foreground.", _config),
-    Command(
-        "import-config", "sesmail.cli.importconfig", "Make a configuration from that of an older POP3 server.", _import_config
-    ),
+    Command("import-config", "sesmail.cli.importconfig", "Make a configuration from that of an older system.", _import_config),
     Command("passwd", "sesmail.cli.passwd", "Show and change the users of a password file.", _passwd),
     Command("auth", "sesmail.cli.authtest", "Try a login.", _auth),
     Command("token", "sesmail.cli.token", "Make a signed token, to be used as a password.", _token),
