@@ -39,7 +39,7 @@ def test_users_send_as_what_leads_to_them_and_as_nothing_else(domain: list[str],
             "SESMAIL__SUBMISSION__CHECK_DOMAINS": "false",
             "SESMAIL__SERVICE__STATE_DIR": str(tmp_path / "state"),
         }
-        with serving(port, "--config", str(file), cwd=tmp_path, **given):
+        with serving(port, "--config", str(file), cwd=tmp_path, server=None, **given):
             for user, address in [("adam", "adam@example.com"), ("jack", "jack+abc@my.fqdn"), ("ryan", "xyz@example.com")]:
                 with logged_in(port, authority, user) as session:
                     session.sendmail(address, ["ann@example.org"], MESSAGE % address.encode())
