@@ -202,6 +202,19 @@ def test_two_attempts_at_a_time_are_one(post: Post) -> None:
     assert len(post.courier.got) == 1
 
 
+def test_what_another_process_put_in_and_could_not_send_is_found_within_minutes(post: Post, tmp_path: Path) -> None:
+    with opened(post):
+        visitor = Post(tmp_path / "spool", every(LATER))
+        visitor.spool.join()
+        id = visitor.accept()
+        visitor.queue.attempt(id)
+        visitor.spool.close()
+        assert post.work() == []
+        post.now += 300
+        assert post.work() == [id]
+        assert post.names(*EVERYWHERE) == []
+
+
 # When to try again
 
 

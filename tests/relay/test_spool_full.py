@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sesmail.errors import Limited
+from sesmail.errors import Limited, Unavailable
 from sesmail.relay.draft import Draft
 from tests.relay.post import BEGAN, EVERYWHERE, LATER, MESSAGE, NO, OK, Post, each, every, opened, to, turns
 
@@ -91,16 +93,20 @@ def test_one_that_went_leaves_although_the_disk_is_full(post: Post) -> None:
 
 def test_a_report_that_fits_nowhere_waits_and_comes_once(post: Post) -> None:
     post.courier.say = every(NO)
-    post.mailbox.say = turns(every(LATER), every(LATER), every(OK))
+    post.mailbox.say = every(LATER)
     with opened(post):
         id = post.accept()
         with full():
             post.queue.attempt(id)
+            post.run(BEGAN + 1000)
             assert post.names(*EVERYWHERE) == [f"queue/{id}"]
+        post.mailbox.say = every(OK)
+        tried = len(post.mailbox.got)
         post.run(BEGAN + DAY)
         assert post.names(*EVERYWHERE) == []
     assert len(post.courier.got) == 1
-    assert len(post.mailbox.got) == 3
+    assert len(post.mailbox.got) == tried + 1 > 3
+    assert len({octets for _, octets in post.mailbox.got}) == 1, "a mailbox that has it knows it again"
 
 
 def test_a_report_that_the_mailbox_takes_needs_no_room(post: Post) -> None:
@@ -111,3 +117,21 @@ def test_a_report_that_the_mailbox_takes_needs_no_room(post: Post) -> None:
             post.queue.attempt(id)
         assert post.names(*EVERYWHERE) == []
     assert len(post.mailbox.got) == 1
+
+
+@pytest.mark.parametrize("broken", ["fdatasync", "fsync", "rename"])
+def test_a_message_that_a_broken_disk_did_not_make_durable_is_not_accepted(
+    post: Post, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with opened(post):
+        draft = post.spool.begin(to())
+        draft.write(MESSAGE)
+        monkeypatch.setattr(os, broken, fail)
+        with pytest.raises(Unavailable):
+            draft.commit()
+        draft.discard()
+        assert post.names(*EVERYWHERE) == []
+        assert post.queue.next_due() is None
