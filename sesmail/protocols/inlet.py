@@ -40,7 +40,12 @@ class Inlet:
 
     def hold(self) -> None:
         """Nobody waits for input now: hold the client back if too much of it is here."""
-        if len(self._octets) > self._backlog and not self._held:
+        if len(self._octets) > self._backlog:
+            self.stop()
+
+    def stop(self) -> None:
+        """Hold the client back."""
+        if not self._held:
             self._held = True
             self._source.pauseProducing()
 
@@ -67,21 +72,18 @@ class Inlet:
                 raise LineTooLong
             return None
         line = bytes(self._octets[:end])
-        self._take(end + 1)
+        del self._octets[: end + 1]
+        if len(self._octets) <= self._backlog // 2:
+            self.let_in()
         return line.removesuffix(b"\r")
 
     def piece(self, most: int) -> bytes:
         """Take what is here, at most so many octets."""
         piece = bytes(self._octets[:most])
-        self._take(most)
+        del self._octets[:most]
         return piece
 
     def put_back(self, octets: bytes) -> None:
         """These were taken in vain: they come next."""
         if not self._shut:
             self._octets[:0] = octets
-
-    def _take(self, count: int) -> None:
-        del self._octets[:count]
-        if len(self._octets) <= self._backlog // 2:
-            self.let_in()

@@ -91,6 +91,7 @@ class LineServer(Protocol):
         until = self.clock.seconds() + patience
         self._check()
         while (line := self._inlet.line(limit)) is None:
+            self._go_quiet()
             await self._more_input(until)
         if self._first_line and _HTTP.match(line):
             # A web page can make a browser send commands to any port; they come as the body of a request.
@@ -109,8 +110,16 @@ class LineServer(Protocol):
         until = self.clock.seconds() + patience
         self._check()
         while not (piece := self._inlet.piece(most)):
+            self._quiet_since = self.clock.seconds()
             await self._more_input(until)
         return piece
+
+    async def hold_during(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await `work` to its end, whatever the client does; when that takes a while, no more is read meanwhile."""
+        working = Deferred.fromCoroutine(work)
+        if not working.called:
+            self._inlet.stop()
+        await working
 
     def put_back(self, octets: bytes) -> None:
         """These are read next."""
@@ -232,7 +241,6 @@ class LineServer(Protocol):
     async def _more_input(self, until: float) -> None:
         self._inlet.let_in()
         self._in_a_row = 0
-        self._go_quiet()
         self._for_input = self._wait()
         timer = self.clock.callLater(max(0.0, until - self.clock.seconds()), self.out_of_time)
         try:

@@ -33,3 +33,14 @@ def moved(transport: object) -> Moved | None:
         return None
     waiting, acknowledged, unsent = _TCP_INFO.unpack(info)
     return Moved(acknowledged, bool(waiting or unsent))
+
+
+def acknowledge_at_once(transport: object) -> None:
+    """Let the kernel acknowledge what comes from now on without delay, until we send something ourselves.
+
+    A client with Nagle's algorithm keeps back the end of a message until the rest is acknowledged, and a kernel that has just
+    answered one command takes up to 40 ms for that. Does nothing where it cannot be asked for.
+    """
+    connection = getattr(transport, "socket", None)
+    if isinstance(connection, socket.socket) and hasattr(socket, "TCP_QUICKACK") and connection.family != socket.AF_UNIX:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

@@ -16,6 +16,7 @@ from twisted.internet.task import deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import TestCase
 
+from sesmail.protocols.factory import SessionFactory
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.pop3.factory import POP3Factory
 from sesmail.protocols.pop3.policy import Policy
@@ -35,13 +36,13 @@ class Sockets(TestCase):
 
     def setUp(self) -> None:
         directory = Path(tempfile.mkdtemp())
-        authority = Authority(directory)
+        self.authority = authority = Authority(directory)
         issued = authority.issue("localhost", "127.0.0.1")
         pem = issued.certificate.read_bytes() + issued.key.read_bytes()
         self.tls = PrivateCertificate.loadPEM(pem).options()
         self.trust = ssl.create_default_context(cafile=str(authority.certificate))
         self.ports: list[Any] = []
-        self.factories: list[POP3Factory] = []
+        self.factories: list[Any] = []
         self.addCleanup(lambda: Deferred.fromCoroutine(self.close()))
 
     async def close(self) -> None:
@@ -55,6 +56,10 @@ class Sockets(TestCase):
         factory = POP3Factory(
             post.portal, policy or Policy(), Connections(100, 100), tls=self.tls, implicit=implicit, clock=reactor
         )
+        return self.open(factory, implicit=implicit)
+
+    def open(self, factory: SessionFactory, *, implicit: bool) -> int:
+        """Serve this factory; returns the port."""
         self.factories.append(factory)
         wrapped = TLSMemoryBIOFactory(self.tls, False, factory) if implicit else factory
         self.ports.append(reactor.listenTCP(0, wrapped, interface="127.0.0.1"))

@@ -62,6 +62,8 @@ class MemorySubmission:
     failures: dict[str, Exception] = field(default_factory=dict)
     held: dict[str, Deferred[None]] = field(default_factory=dict)
     letters: list[MemoryLetter] = field(default_factory=list)
+    letter: type[MemoryLetter] = MemoryLetter
+    forgets: bool = False
     log: list[tuple[object, ...]] = field(default_factory=list)
 
     async def sender(self, address: str) -> None:
@@ -75,8 +77,10 @@ class MemorySubmission:
     async def begin(self, sender: str, recipients: Sequence[str], hop: Hop) -> MemoryLetter:
         self.log.append(("begin", sender, *recipients))
         await self.asked("begin")
-        self.letters.append(MemoryLetter(self, sender, tuple(recipients), hop))
-        return self.letters[-1]
+        letter = self.letter(self, sender, tuple(recipients), hop)
+        if not self.forgets:
+            self.letters.append(letter)
+        return letter
 
     async def asked(self, *names: str) -> None:
         for name in names:

@@ -11,8 +11,12 @@ from sesmail.interfaces import Hop, Letter
 from sesmail.mail.data import DataDecoder
 from sesmail.protocols.failures import known
 from sesmail.protocols.lineserver import Gone
+from sesmail.protocols.progress import acknowledge_at_once
 from sesmail.protocols.smtp.replies import MESSAGE, refusal, reply
-from sesmail.protocols.smtp.server import READ, SMTPSession
+from sesmail.protocols.smtp.server import SMTPSession
+
+# What a TLS record holds.
+_PIECE = 16 * 1024
 
 _GO_ON = reply("354", "send the message, then a line with a dot")
 
@@ -70,10 +74,8 @@ class Reception:
         a client that goes on and on.
         """
         while not self._decoder.ended:
-            message = self._decoder.feed(await self._piece())
-            self._octets += len(message)
-            if self._refused is None:
-                await self._take(message)
+            # Kept nowhere: while the next piece is waited for, this one must not be in memory.
+            await self._take(self._decoder.feed(await self._piece()))
             if self._octets > 2 * self._policy.max_size:
                 self._session.hang_up(refusal(self._too_large()))
                 raise Gone
@@ -85,18 +87,22 @@ class Reception:
     async def _piece(self) -> bytes:
         clock = self._session.clock
         began = clock.seconds()
-        piece = await self._session.read_piece(READ, min(self._policy.data_timeout, self._left))
+        piece = await self._session.read_piece(_PIECE, min(self._policy.data_timeout, self._left))
         # Only time in which we wait for the client is the client's. What it makes up for is never more than the grace.
+        acknowledge_at_once(self._session.transport)
         lost = clock.seconds() - began - len(piece) / self._policy.data_rate
         self._left = min(self._policy.data_grace, self._left - lost)
         return piece
 
     async def _take(self, message: bytes) -> None:
+        self._octets += len(message)
+        if self._refused is not None:
+            return
         try:
             if flaw := self._flaw():
                 raise flaw
             if message:
-                await self._letter.write(message)
+                await self._session.hold_during(self._letter.write(message))
         except Exception as error:
             self._refused = known(error)
             await self._letter.discard()

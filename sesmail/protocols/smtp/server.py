@@ -30,7 +30,7 @@ MAIL_LINE = COMMAND_LINE + 26 + 17 + 500
 # RFC 4954 section 3.
 LOGIN_LINE = 12 * 1024
 # Twisted asks the kernel for 64 KiB at a time, and OpenSSL keeps a buffer as large as the largest read.
-READ = 16 * 1024
+_READ = 8 * 1024
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NOT_A_COMMAND = re.compile(rb"[^ -~]")
@@ -255,4 +255,4 @@ _UNKNOWN = Verb(run=_unknown, states=frozenset(State))
 def _read_little(transport: Any) -> None:
     while (below := getattr(transport, "transport", None)) is not None:
         transport = below
-    transport.bufferSize = READ
+    transport.bufferSize = _READ
