@@ -96,6 +96,7 @@ def _gateway(server: seaweed.S3Server, endpoint: str) -> Iterator[gateway.Gatewa
             "access_key_id": server.access_key,
             "secret_access_key": server.secret_key,
         },
+        "mailboxes": {"lock": "none"},
         "pop3": {"listeners": [{"endpoint": f"tcp:{free_port()}:interface=127.0.0.1", "tls": "none"}]},
     }
     with gateway.running(config) as running:
