@@ -15,6 +15,7 @@ from sesmail.aws.smtppassword import smtp_password
 from sesmail.config.credentials import WHO
 from sesmail.config.sendingchecks import region_of
 from sesmail.config.table import Config
+from sesmail.errors import Malformed
 from sesmail.interfaces import Deliver, Keys, Place
 from sesmail.relay.courier import Courier
 from sesmail.relay.local import ByDomain, Local
@@ -43,7 +44,10 @@ def _found(residents: Residents, address: str) -> Deferred[Sequence[Place]]:
 
 
 def courier(config: Config, deliver: Deliver, hostname: str) -> Courier:
-    """Into the mailboxes of local domains, and for the rest by the courier that is configured, no faster than is allowed."""
+    """Into the mailboxes of local domains, and for the rest by the courier that is configured, no faster than is allowed.
+
+    Raises Malformed for certificates that cannot be used.
+    """
     making = {"ses": _ses, "smtp": _smtp, "outbox": _outbox}
     return ByDomain(config.relay.local_domains, deliver, making[config.relay.courier](config, hostname))
 
@@ -92,7 +96,10 @@ def _smtp(config: Config, hostname: str) -> Courier:
         hostname=hostname,
         timeout=given.timeout,
     )
-    return _rated(SmtpCourier(settings), config)
+    try:
+        return _rated(SmtpCourier(settings), config)
+    except OSError as error:
+        raise Malformed(f"{given.ca_file} holds no certificates that can be used: {error.strerror or error}") from error
 
 
 def _outbox(config: Config, hostname: str) -> Courier:

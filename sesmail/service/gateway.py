@@ -62,11 +62,7 @@ class Gateway(MultiService):
         self.listeners: list[Listener] = []
         self.factories: list[SessionFactory] = []
         self.sending: Sending | None = None
-
-    def send_by(self, sending: Sending) -> None:
-        """Have mail carried on while the service runs, and for the rest of `drain` seconds afterwards."""
-        sending.setServiceParent(self)
-        self.sending = sending
+        """Carries mail on while the service runs, and when sessions have ended for what is left of `drain`."""
 
     def listen(self, listener: Listener, factory: SessionFactory) -> None:
         """Serve `factory` on `listener` while the service runs."""
@@ -142,9 +138,9 @@ def _built(config: Config, reactor: Any) -> Gateway:
         resolve = table.resolve if table else nowhere
         residents = resident_accounts(config, reactor, resolve, places, files, readers, login_workers)
         deliver = local_delivery(residents, reactor, store_of)
-        sending = Sending(config, reactor, courier(config, deliver, hostname(config)), deliver)
-        gateway.send_by(sending)
-        factories[ISubmission] = submission(config, reactor, sending, residents)
+        gateway.sending = Sending(config, reactor, courier(config, deliver, hostname(config)), deliver)
+        gateway.sending.setServiceParent(gateway)
+        factories[ISubmission] = submission(config, reactor, gateway.sending, residents)
     portal = logins.portal(config, reactor, factories, checkers)
     logins.Closing(checkers.values()).setServiceParent(gateway)
     for workers in (login_workers, read_workers):

@@ -342,6 +342,16 @@ def test_the_table_is_read_again_on_a_hangup(tmp_path: Path) -> None:
         house.smtp("ryan").sendmail("new@my.fqdn", ["eve@example.net"], message(author=b"new@my.fqdn"))
 
 
+def test_certificates_for_the_smarthost_that_cannot_be_used_refuse_to_start(tmp_path: Path) -> None:
+    garbage = tmp_path / "garbage.pem"
+    garbage.write_text("no certificate\n")
+    sections = {"relay": {"courier": "smtp"}, "smarthost": {"host": "localhost", "ca_file": str(garbage)}}
+    with started(houses.config(tmp_path, Authority(tmp_path), **sections)) as gateway:
+        assert gateway.wait_until_it_ends() == 78
+        assert f"{garbage} holds no certificates" in gateway.log()
+        assert "Traceback" not in gateway.log()
+
+
 def test_a_table_that_cannot_be_read_refuses_to_start(tmp_path: Path) -> None:
     options = houses.config(tmp_path, Authority(tmp_path))
     (tmp_path / "table").write_text("/(/ ryan\n")
