@@ -16,7 +16,7 @@ from twisted.names.client import Resolver as TwistedResolver
 
 from sesmail.auth.realm import Factory, Logout
 from sesmail.config.table import Config
-from sesmail.errors import Unavailable
+from sesmail.errors import MailError
 from sesmail.interfaces import Account, Client, Deliver
 from sesmail.relay.courier import Courier
 from sesmail.relay.domains import Domains
@@ -65,7 +65,7 @@ class Sending(Service):
         """Raises SystemExit, having logged one line, when the spool cannot be had."""
         try:
             self.spool.open()
-        except Unavailable as error:
+        except MailError as error:
             _log.critical("%s", error)
             raise SystemExit(1) from None
         super().startService()
