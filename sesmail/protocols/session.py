@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import abc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import isawaitable
 from ipaddress import IPv6Address, ip_address
@@ -15,8 +16,9 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from sesmail.errors import MailError
+from sesmail.protocols.failures import known
 from sesmail.protocols.limits import Connections
-from sesmail.protocols.lineserver import LineServer
+from sesmail.protocols.lineserver import Gone, LineServer
 from sesmail.protocols.outlet import Connection
 from sesmail.protocols.policy import SessionPolicy
 
@@ -36,7 +38,7 @@ class Listener:
     sessions: set[Session]
 
 
-class Session(LineServer):
+class Session(LineServer, abc.ABC):
     """One connection of a listener; for cred, the throttle and the lock it is the `Client`."""
 
     def __init__(self, listener: Listener, protocol: str) -> None:
@@ -111,6 +113,18 @@ class Session(LineServer):
     def left_to_log_in(self) -> float:
         """Seconds in which the client must have logged in."""
         return self._login_until - self.clock.seconds()
+
+    @contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """What has begun is finished, or the connection is broken: no error may pass for a part or an end of it."""
+        try:
+            yield
+        except Gone:
+            raise
+        except Exception as error:
+            known(error)
+            self.abort()
+            raise Gone from error
 
     def drain(self) -> None:
         """End the session as soon as no command runs."""

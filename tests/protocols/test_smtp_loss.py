@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from unittest.mock import patch
 
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from sesmail.errors import Unavailable
+from sesmail.protocols.smtp.data import Reception
 from tests.protocols.submitted import LOGIN, TRANSACTION, Submitted, codes, logged_in
 
 SESSION = b"EHLO client.example.com\r\n" + LOGIN + TRANSACTION + b"Subject: a\r\n\r\nbody\r\n.\r\nQUIT\r\n"
@@ -89,14 +91,25 @@ def test_an_error_of_ours_is_temporary_and_logged_without_words_of_the_client(ca
     assert any(record.exc_info for record in caplog.records)
 
 
-def test_a_letter_that_cannot_be_discarded_ends_no_session(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("step", ["write", "finish"])
+def test_a_letter_that_cannot_be_discarded_is_read_to_its_end(step: str, caplog: pytest.LogCaptureFixture) -> None:
     spoken = logged_in()
     spoken.begin_data()
 
     async def fail() -> None:
         raise OSError("disk")
 
-    spoken.submission.failures["finish"] = Unavailable()
+    spoken.submission.failures[step] = Unavailable()
     spoken.submission.letters[0].discard = fail  # type: ignore[method-assign]
-    assert codes(spoken.say(b"body\r\n.\r\nNOOP\r\n")) == [451, 250]
+    assert codes(spoken.say(b"body\r\n") + spoken.say(b"QUIT\r\n.\r\nNOOP\r\n")) == [451, 250]
     assert "disk" in caplog.text
+
+
+def test_an_error_of_ours_within_a_message_leaves_none_of_it_to_be_obeyed(caplog: pytest.LogCaptureFixture) -> None:
+    spoken = logged_in()
+    with patch.object(Reception, "_take", side_effect=ValueError("bug")):
+        spoken.begin_data()
+        assert spoken.say(b"body\r\nQUIT\r\n.\r\nNOOP\r\n") == b""
+    assert spoken.transport.aborted
+    assert spoken.submission.letters[0].discarded
+    assert any(record.exc_info for record in caplog.records)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 import pytest
 from twisted.internet.defer import Deferred
 
 from tests.protocols.spoken import MemoryTransport
-from tests.protocols.submitted import LOGIN, STOPPING, TRANSACTION, WRONG, Submitted, codes, logged_in
+from tests.protocols.submitted import LOGIN, STOPPING, TRANSACTION, WRONG, Submitted, codes, logged_in, policy
 
 
 def drained(spoken: Submitted) -> Deferred[None]:
@@ -134,6 +135,21 @@ def test_transactions_that_come_to_nothing_are_bounded(flood: bytes) -> None:
 def test_a_login_that_is_never_finished_is_bounded() -> None:
     spoken = Submitted()
     assert codes(spoken.say(b"EHLO a\r\n" + b"AUTH PLAIN\r\n*\r\n" * 1000))[-1] == 421
+    assert spoken.transport.disconnecting
+
+
+def test_recipients_may_be_refused_by_the_hundred() -> None:
+    spoken = logged_in(policy(max_recipients=5))
+    said = b"".join(b"RCPT TO:<%d@example.net>\r\nRCPT TO:<broken>\r\n" % number for number in range(450))
+    answered = codes(spoken.say(b"MAIL FROM:<joe@example.com>\r\n" + said + b"DATA\r\nbody\r\n.\r\n"))
+    assert Counter(answered) == {250: 1 + 5 + 1, 452: 445, 501: 450, 354: 1}
+    (letter,) = spoken.submission.accepted
+    assert len(letter.recipients) == 5
+
+
+def test_refused_recipients_are_bounded() -> None:
+    spoken = logged_in()
+    assert codes(spoken.say(b"MAIL FROM:<joe@example.com>\r\n" + b"RCPT TO:<broken>\r\n" * 2000))[-1] == 421
     assert spoken.transport.disconnecting
 
 

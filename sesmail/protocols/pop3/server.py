@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,18 +90,6 @@ class POP3Session(session.Session, pop3.POP3):
         """The login was good."""
         self.mbox = mailbox
         self.state = State.TRANSACTION
-
-    @contextmanager
-    def unfinished(self) -> Iterator[None]:
-        """An answer that has begun is finished, or the connection is broken: no error may pass for a part or an end of it."""
-        try:
-            yield
-        except Gone:
-            raise
-        except Exception as error:
-            known(error)
-            self.abort()
-            raise Gone from error
 
     async def live(self) -> None:
         """Greet, then obey until the end. Nothing is deleted but by QUIT."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from OpenSSL import SSL
@@ -17,6 +18,8 @@ from sesmail.protocols.smtp.server import SMTPSession
 
 # What a TLS record holds.
 _PIECE = 16 * 1024
+
+logger = logging.getLogger(__name__)
 
 _GO_ON = reply("354", "send the message, then a line with a dot")
 
@@ -44,15 +47,24 @@ async def _receive(session: SMTPSession, letter: Letter) -> None:
             # It has heard no answer and will send the message again.
             raise Gone
         outcome = await letter.finish()
+    except Gone:
+        await _discard(letter)
+        raise
     except Exception as error:
-        await letter.discard()
-        if isinstance(error, Gone):
-            raise
+        await _discard(letter)
         await session.complain(known(error), MESSAGE)
     else:
         await session.answer(outcome)
     finally:
         session.receiving = False
+
+
+async def _discard(letter: Letter) -> None:
+    """Never raises: whatever becomes of it, the message must be read to its end and answered."""
+    try:
+        await letter.discard()
+    except Exception:
+        logger.exception("a message could not be discarded")
 
 
 class Reception:
@@ -73,12 +85,14 @@ class Reception:
         Raises what the message is refused for, but not before its end: nothing of it may be read as a command. Raises Gone also for
         a client that goes on and on.
         """
-        while not self._decoder.ended:
-            # Kept nowhere: while the next piece is waited for, this one must not be in memory.
-            await self._take(self._decoder.feed(await self._piece()))
-            if self._octets > 2 * self._policy.max_size:
-                self._session.hang_up(refusal(self._too_large()))
-                raise Gone
+        # An error of ours in here would leave the rest of the message to be read as commands.
+        with self._session.unfinished():
+            while not self._decoder.ended:
+                # Kept nowhere: while the next piece is waited for, this one must not be in memory.
+                await self._take(self._decoder.feed(await self._piece()))
+                if self._octets > 2 * self._policy.max_size:
+                    self._session.hang_up(refusal(self._too_large()))
+                    raise Gone
         self._session.put_back(self._decoder.rest)
         # Its own flaws come first, so that it does not matter which piece showed what.
         if refused := self._flaw() or self._refused:
@@ -105,7 +119,7 @@ class Reception:
                 await self._session.hold_during(self._letter.write(message))
         except Exception as error:
             self._refused = known(error)
-            await self._letter.discard()
+            await _discard(self._letter)
 
     def _flaw(self) -> MailError | None:
         if self._decoder.bare and self._policy.bare_newlines == "refuse":

@@ -20,7 +20,8 @@ class Policy(SessionPolicy):
     faster, but for `data_grace` seconds that the client may lose (RFC 5321 section 4.5.3.2 wants 3 minutes for one block).
 
     A session ends after `errors` commands that are none, or come out of order, and after `pointless` commands that were understood
-    and brought no message any nearer; a login and a message that is accepted clear both counts.
+    and brought no message any nearer; a login and a message that is accepted clear both counts. Refused recipients count only after
+    `refused_recipients` of them in one transaction: a long list may have many.
     """
 
     hostname: str = "localhost"
@@ -34,4 +35,5 @@ class Policy(SessionPolicy):
     data_grace: float = 300
     errors: int = 20
     pointless: int = 200
+    refused_recipients: int = 1000
     pipeline: int = 16 * 1024

@@ -155,8 +155,11 @@ class SMTPSession(session.Session):
         await self.push(answer(outcome))
 
     async def complain(self, error: MailError, codes: Codes = COMMAND) -> None:
-        """Answer with a failure. Raises TooMany when there were enough of them."""
-        self._count(misuse=code_of(error, codes).startswith(_MISUSE))
+        """Answer with a failure; one that says 421 is the last. Raises TooMany when there were enough of them."""
+        code = code_of(error, codes)
+        self._count(misuse=code.startswith(_MISUSE))
+        if code.startswith("421"):
+            self.state = State.ENDED
         await self.push(refusal(error, codes))
 
     def drain(self) -> None:

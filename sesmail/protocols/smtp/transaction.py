@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sesmail.errors import Limited, Malformed, Refused
 from sesmail.mail.address import path
+from sesmail.protocols.failures import known
 from sesmail.protocols.smtp.parameters import check_mail, check_rcpt
-from sesmail.protocols.smtp.replies import reply
+from sesmail.protocols.smtp.replies import refusal, reply
 from sesmail.protocols.smtp.server import SMTPSession, State
 
 _ACCEPTED = reply("250 2.1.5", "recipient ok")
@@ -23,26 +24,30 @@ async def mail(session: SMTPSession, argument: bytes) -> None:
 
 async def rcpt(session: SMTPSession, argument: bytes) -> None:
     """RCPT: one recipient more. Who was named before is not added again."""
+    try:
+        await _add(session, argument)
+    except Exception as error:
+        session.refused += 1
+        if session.refused > session.policy.refused_recipients:
+            raise
+        await session.push(refusal(known(error)))
+    else:
+        await session.push(_ACCEPTED)
+
+
+async def _add(session: SMTPSession, argument: bytes) -> None:
     recipient, parameters = _read(argument, b"TO:", "501 5.1.3")
     if not recipient:
         raise Malformed("a recipient is missing", smtp="501 5.1.3")
     _check_extended(session, parameters)
     check_rcpt(parameters)
-    if recipient not in session.recipients:
-        await _add(session, recipient)
-    await session.push(_ACCEPTED)
-
-
-async def _add(session: SMTPSession, recipient: str) -> None:
+    if recipient in session.recipients:
+        return
     count = len(session.recipients)
     if count >= session.policy.max_recipients:
         # RFC 5321 section 4.5.3.1.10: the client sends to these, then to the rest.
         raise Limited("too many recipients", smtp="452 4.5.3")
-    try:
-        await session.submission.recipient(recipient, count)
-    except Exception:
-        session.refused += 1
-        raise
+    await session.submission.recipient(recipient, count)
     session.recipients.append(recipient)
     session.state = State.RECIPIENTS
 
