@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import idna
 
@@ -47,13 +48,7 @@ class Address:
         Raises Malformed for everything else: no domain, an address literal, control characters; for a local part that is not ASCII
         with the reply code NOT_ASCII.
         """
-        written, at, domain = text.rpartition("@")
-        if not at or not written or not domain:
-            raise Malformed("an address has the form name@domain")
-        address = cls(_local(written), _domain(domain))
-        if len(str(address)) > ADDRESS_OCTETS:
-            raise Malformed(f"an address has at most {ADDRESS_OCTETS} characters")
-        return address
+        return _parsed(text)
 
     def __str__(self) -> str:
         return f"{quoted(self.local)}@{self.domain}"
@@ -68,6 +63,18 @@ class Address:
         """The address without what follows the first ``+`` of its local part; itself where there is no tag."""
         user, _, _ = self.local.partition("+")
         return Address(user, self.domain) if user else self
+
+
+# One address is asked about at MAIL, in the header, by each rule and for the log.
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> Address:
+    written, at, domain = text.rpartition("@")
+    if not at or not written or not domain:
+        raise Malformed("an address has the form name@domain")
+    address = Address(_local(written), _domain(domain))
+    if len(str(address)) > ADDRESS_OCTETS:
+        raise Malformed(f"an address has at most {ADDRESS_OCTETS} characters")
+    return address
 
 
 def quoted(local: str) -> str:
