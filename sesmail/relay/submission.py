@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 LONGEST_HEADER = 256 * 1024
 # What is not more than this goes to the disk in one call of a worker; larger messages go in pieces of about this size.
-PIECE = 128 * 1024
+PIECE = 32 * 1024
 
 # Make the first attempt with a message of the spool, and say how it ended; None when the client need not wait any longer.
 Attempt = Callable[[str], Awaitable[Outcome | None]]
@@ -109,6 +109,7 @@ class IncomingLetter:
         self._hop = hop
         self._head: bytearray | None = bytearray()
         self._searched = 0
+        self._wanted = b"\r\n"
         self._waiting: list[bytes] = []
         self._octets = 0
         self._message_id: bytes = b""
@@ -153,10 +154,12 @@ class IncomingLetter:
             self._draft.discard()
 
     async def _look_for_end(self, head: bytearray) -> None:
-        # Only what is new is searched, however small the pieces are.
+        # Only what is new is searched, however small the pieces are: for the end of the first line, which tells whether there is a
+        # header, then for the blank line.
         start = max(0, self._searched - 3)
         self._searched = len(head)
-        if start == 0 or head.find(b"\r\n\r\n", start) >= 0:
+        if head.find(self._wanted, start) >= 0:
+            self._wanted = b"\r\n\r\n"
             end = headers.end_of_header(bytes(head))
             if end is not None and end <= LONGEST_HEADER:
                 await self._begin_body(bytes(head), end)

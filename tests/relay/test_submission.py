@@ -180,6 +180,11 @@ class SubmissionTest(TestCase):
             self.assertTrue(head.endswith(b"Message-ID: <unique@mx.example.com>"))
             self.assertEqual(body, message.removeprefix(b"\r\n"))
 
+    async def test_a_message_without_a_header_may_be_cut_anywhere(self) -> None:
+        for pieces in (1, 2, 3, 5, 6):
+            await self.sent(b"hello\r\n" * 3, pieces=pieces)
+            self.assertTrue(self.spooled()[1].endswith(b"Message-ID: <unique@mx.example.com>\r\n\r\n" + b"hello\r\n" * 3))
+
     async def test_a_message_may_end_within_its_header(self) -> None:
         await self.sent(b"Subject: hello\r\n")
         self.assertTrue(self.spooled()[1].endswith(b"\r\nSubject: hello\r\n\r\n"))
