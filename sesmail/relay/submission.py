@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, Protocol, TypeVar
+from weakref import WeakSet
 
 from sesmail import log
 from sesmail.errors import Refused, TooLarge, Unavailable
@@ -21,8 +22,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LONGEST_HEADER = 256 * 1024
-# What is not more than this goes to the disk in one call of a worker; larger messages go in pieces of about this size.
-PIECE = 32 * 1024
+# What all letters together may keep in memory, headers apart. A letter has its share, within these bounds: what is not more goes to
+# the disk in one call of a worker, larger messages go in pieces.
+ALL_PIECES = 4 * 1024 * 1024
+LEAST_PIECE = 16 * 1024
+MOST_PIECE = 128 * 1024
 
 # Make the first attempt with a message of the spool, and say how it ended; None when the client need not wait any longer.
 Attempt = Callable[[str], Awaitable[Outcome | None]]
@@ -65,6 +69,13 @@ class Submissions:
         self.settings = settings
         self.now = now
         self.unique = unique
+        self.letters: WeakSet[IncomingLetter] = WeakSet()
+        """Those that are coming in."""
+
+    @property
+    def piece(self) -> int:
+        """Octets of one letter's share."""
+        return max(LEAST_PIECE, min(MOST_PIECE, ALL_PIECES // max(1, len(self.letters))))
 
     def of(self, account: Account) -> AccountSubmission:
         """For a session of this account."""
@@ -100,7 +111,7 @@ class AccountSubmission:
 
 
 class IncomingLetter:
-    """See interfaces.Letter. In memory are the header, then at most one piece."""
+    """See interfaces.Letter. In memory are the header, then its share of what all may keep."""
 
     def __init__(self, shared: Submissions, account: Account, envelope: Envelope, hop: Hop) -> None:
         self._shared = shared
@@ -114,6 +125,7 @@ class IncomingLetter:
         self._octets = 0
         self._message_id: bytes = b""
         self._draft = OpenDraft(lambda: shared.spool.begin(envelope), self._received)
+        shared.letters.add(self)
 
     async def write(self, piece: bytes) -> None:
         """See Letter. Raises TooLarge for a header of more than LONGEST_HEADER octets, Refused and Malformed for what is in it."""
@@ -122,7 +134,7 @@ class IncomingLetter:
         else:
             self._head += piece
             await self._look_for_end(self._head)
-        if self._octets >= PIECE:
+        if self._octets >= self._shared.piece:
             await self._shared.run(self._draft.write, self._taken())
 
     async def finish(self) -> Outcome:
@@ -131,6 +143,7 @@ class IncomingLetter:
             # A message may end within its header (RFC 5322 section 2.1).
             await self._begin_body(bytes(self._head), len(self._head))
         id = await self._shared.run(self._draft.commit, self._taken())
+        self._shared.letters.discard(self)
         log.fate(
             "accepted",
             id=id,
@@ -145,6 +158,7 @@ class IncomingLetter:
     async def discard(self) -> None:
         """See Letter."""
         self._head, self._waiting = None, []
+        self._shared.letters.discard(self)
         if not self._draft.give_up():
             return
         try:

@@ -20,7 +20,7 @@ from sesmail.relay.draft import Draft
 from sesmail.relay.hourly import Hourly
 from sesmail.relay.policy import Policy, Rules
 from sesmail.relay.spool import Spool
-from sesmail.relay.submission import LONGEST_HEADER, PIECE, Settings, Submissions
+from sesmail.relay.submission import ALL_PIECES, LEAST_PIECE, LONGEST_HEADER, MOST_PIECE, Settings, Submissions
 
 TOM = Account("tom@example.com", "tom@example.com", None)
 REPORTS = Account("reports", None, None)
@@ -136,10 +136,21 @@ class SubmissionTest(TestCase):
         self.assertEqual(len(self.calls), 1)
 
     async def test_a_large_message_goes_to_the_disk_in_pieces(self) -> None:
-        message = COMPLETE + b"x" * 70 + b"\r\n" + b"y" * (5 * PIECE) + b"\r\n"
+        message = COMPLETE + b"x" * 70 + b"\r\n" + b"y" * (5 * MOST_PIECE) + b"\r\n"
         await self.sent(message, pieces=16384)
         self.assertTrue(self.spooled()[1].endswith(message))
         self.assertIn(len(self.calls), (5, 6))
+
+    async def test_many_letters_at_once_share_the_memory(self) -> None:
+        shared = self.submissions()
+        letters = [await shared.of(TOM).begin("tom@example.com", RECIPIENTS, HOP) for _ in range(ALL_PIECES // LEAST_PIECE)]
+        self.assertEqual(shared.piece, LEAST_PIECE)
+        await letters[0].write(COMPLETE + b"x" * LEAST_PIECE)
+        self.assertEqual(self.calls, ["write"])
+        await self.written(letters.pop(), COMPLETE)
+        while letters:
+            await letters.pop().discard()
+        self.assertEqual(shared.piece, MOST_PIECE)
 
     async def test_it_is_durable_before_it_is_attempted(self) -> None:
         seen = []
@@ -292,7 +303,7 @@ class SubmissionTest(TestCase):
 
     async def test_nothing_stays_of_a_message_that_was_given_up(self) -> None:
         letter = await self.submissions().of(TOM).begin("tom@example.com", RECIPIENTS, HOP)
-        await letter.write(COMPLETE + b"x" * 2 * PIECE)
+        await letter.write(COMPLETE + b"x" * 2 * MOST_PIECE)
         await letter.discard()
         await letter.discard()
         self.assertEqual(self.files(), [])
@@ -300,7 +311,7 @@ class SubmissionTest(TestCase):
     async def test_who_leaves_while_a_worker_is_asked_leaves_nothing_behind(self) -> None:
         letter = await self.submissions().of(TOM).begin("tom@example.com", RECIPIENTS, HOP)
         gate = self.gate = Deferred()
-        writing = Deferred.fromCoroutine(letter.write(COMPLETE + b"x" * 2 * PIECE))
+        writing = Deferred.fromCoroutine(letter.write(COMPLETE + b"x" * 2 * MOST_PIECE))
         discarding = Deferred.fromCoroutine(letter.discard())
         gate.callback(None)
         await self.assertFailure(writing, Unavailable)
@@ -309,7 +320,7 @@ class SubmissionTest(TestCase):
 
     async def test_giving_up_needs_no_worker(self) -> None:
         letter = await self.submissions().of(TOM).begin("tom@example.com", RECIPIENTS, HOP)
-        await letter.write(COMPLETE + b"x" * 2 * PIECE)
+        await letter.write(COMPLETE + b"x" * 2 * MOST_PIECE)
         self.run_fails = True
         await letter.discard()
         self.assertEqual(self.files(), [])
