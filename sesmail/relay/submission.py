@@ -24,7 +24,7 @@ T = TypeVar("T")
 LONGEST_HEADER = 256 * 1024
 # What all letters together may keep in memory, headers apart. A letter has its share, within these bounds: what is not more goes to
 # the disk in one call of a worker, larger messages go in pieces.
-ALL_PIECES = 4 * 1024 * 1024
+ALL_PIECES = 2 * 1024 * 1024
 LEAST_PIECE = 16 * 1024
 MOST_PIECE = 128 * 1024
 
