@@ -58,10 +58,6 @@ class PostfixMap:
         found = _USERS.findall((self.look_up(address) or "").lower())
         return tuple(dict.fromkeys(found))
 
-    def may_send_as(self, login: str, address: str) -> bool:
-        """True when the address's mail goes to this login. It is compared whole and in any case."""
-        return login.lower() in self.resolve(address)
-
 
 def load(spec: str) -> PostfixMap:
     """Read the table of ``TYPE:PATH``, of ``hash:`` and its like the text file that it is made from.

@@ -30,32 +30,19 @@ HYBRID = """\
         ("ryan@my.fqdn", None),
     ],
 )
-def test_the_five_look_ups_of_hybrid_cloud_email(kind: str, address: str, user: str | None) -> None:
+def test_the_look_ups_of_hybrid_cloud_email(kind: str, address: str, user: str | None) -> None:
     table = PostfixMap.parse(kind, HYBRID)
     assert table.look_up(address) == user
     assert table.resolve(address) == (() if user is None else (user,))
-    assert [login for login in ("adam", "jack", "ryan", "xyz") if table.may_send_as(login, address)] == ([user] if user else [])
 
 
-def test_nobody_sends_as_an_address_that_leads_to_another() -> None:
-    table = PostfixMap.parse("pcre", HYBRID)
-    assert table.may_send_as("adam", "ADAM+x@EXAMPLE.com")
-    assert table.may_send_as("Adam", "adam@my.fqdn")
-    for login, address in [
-        ("jack", "adam@example.com"),
-        ("ryan", "adam@example.com"),
-        ("", "ryan@my.fqdn"),
-        ("adam", "adam@example.org"),
-    ]:
-        assert not table.may_send_as(login, address)
+def test_what_an_address_brings_into_its_result_is_in_lower_case() -> None:
+    assert PostfixMap.parse("pcre", HYBRID).resolve("ADAM+x@EXAMPLE.com") == ("adam",)
 
 
 def test_an_address_may_lead_to_several_users() -> None:
     table = PostfixMap.parse("texthash", "all@example.com  Ann, bob,,ann  carl@Example.com\n")
     assert table.resolve("ALL@example.com") == ("ann", "bob", "carl@example.com")
-    assert table.may_send_as("bob", "all@example.com")
-    assert not table.may_send_as("ann,", "all@example.com")
-    assert not table.may_send_as("ann, bob", "all@example.com")
 
 
 @pytest.mark.parametrize("kind", ["hash", "texthash", "btree", "lmdb", "cdb", "dbm"])
@@ -182,7 +169,6 @@ def test_what_is_no_address_leads_nowhere(address: str) -> None:
     table = PostfixMap.parse("pcre", "/./ all\n!/never/ all\n")
     assert table.look_up(address) is None
     assert table.resolve(address) == ()
-    assert not table.may_send_as("all", address)
     assert table.look_up("a@x") == "all"
 
 
@@ -190,8 +176,6 @@ def test_an_empty_result_is_nobody() -> None:
     table = PostfixMap.parse("pcre", "/^root@/\n/./ all\n")
     assert table.look_up("root@x") == ""
     assert table.resolve("root@x") == ()
-    assert not table.may_send_as("", "root@x")
-    assert not table.may_send_as("all", "root@x")
 
 
 def test_a_table_is_read_from_its_file(tmp_path: Path) -> None:
