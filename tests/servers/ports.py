@@ -5,24 +5,45 @@ from __future__ import annotations
 import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 # Below Linux's range for outgoing connections: from that one a port can be gone again before its server binds it.
 _FIRST, _LAST = 10_000, 32_000
-_given: set[int] = set()
+_BLOCK = 100
+# Not the common source of chance: property tests seed that one, in every process alike.
+_chance = random.SystemRandom()
+_claims: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that this process has not been given before."""
-    while True:
-        port = random.randint(_FIRST, _LAST)
-        if port not in _given and _is_free(port):
-            _given.add(port)
-            return port
+    """A port that nobody listens on, and that neither this process nor another one that runs these tests is ever given again."""
+    return next(_ports)
 
 
 def free_ports(count: int) -> list[int]:
     return [free_port() for _ in range(count)]
+
+
+def _free() -> Iterator[int]:
+    while True:
+        yield from filter(_is_free, _claimed())
+
+
+def _claimed() -> range:
+    """A block of ports that no other process has claimed; this one keeps it to its end."""
+    for first in _chance.sample(range(_FIRST, _LAST, _BLOCK), (_LAST - _FIRST) // _BLOCK):
+        # A name without a file, which goes when the process does.
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with suppress(OSError):
+            claim.bind(f"\0sesmail-tests-ports-{first}")
+            _claims.append(claim)
+            return range(first, first + _BLOCK)
+        claim.close()
+    raise RuntimeError("all ports are taken by processes that run tests")
+
+
+_ports = _free()
 
 
 def _is_free(port: int) -> bool:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from tests.servers import seaweed
 from tests.servers.certificates import Authority, Certificate
-from tests.servers.ports import answers, free_port, wait_until
+from tests.servers.ports import answers, free_port, free_ports, wait_until
 from tests.servers.process import Guarded
 from tests.servers.proxy import delayed
 
@@ -37,6 +37,15 @@ def test_seaweedfs_refuses_a_wrong_key() -> None:
 
 def test_seaweedfs_is_started_once() -> None:
     assert seaweed.running() is seaweed.running()
+
+
+def test_two_processes_are_not_given_the_same_ports() -> None:
+    mine = set(free_ports(300))
+    program = "from tests.servers.ports import free_ports; print(*free_ports(3000))"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    theirs = set(map(int, said.split()))
+    assert (len(mine), len(theirs)) == (300, 3000)
+    assert mine.isdisjoint(theirs)
 
 
 def test_proxy_delays_requests_but_not_each_other() -> None:
