@@ -15,7 +15,7 @@ from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome, Verdict
 from sesmail.relay.alarms import Alarms
 from sesmail.relay.smtpreplies import accepted, broken, refusal, trouble
-from sesmail.relay.smtpsession import Session, SmtpSettings, Stopped
+from sesmail.relay.smtpsession import GOOD_BYE, Session, SmtpSettings, Stopped
 from sesmail.relay.split import carry
 from sesmail.relay.stuffing import Stuffing
 
@@ -60,11 +60,12 @@ class SmtpCourier:
         return outcomes
 
     def close(self) -> None:
-        """End the conversations that wait. The courier may be used again."""
+        """End the conversations that wait, in GOOD_BYE seconds for all. The courier may be used again."""
         with self._lock:
             idle, self._idle = self._idle, []
+        until = self._clock() + GOOD_BYE
         for session, _ in idle:
-            session.leave()
+            session.leave(until)
 
     def _session(self, until: float, fresh: bool) -> Session:
         if not fresh and (waiting := self._waiting()):
@@ -97,7 +98,7 @@ class SmtpCourier:
             if session.used < _MESSAGES and len(self._idle) < _KEPT:
                 self._idle.append((session, self._clock()))
                 return
-        session.leave()
+        session.leave(self._clock() + GOOD_BYE)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from sesmail.relay.smtpreplies import broken, refusal, trouble
 _LONGEST_LINE = 4096
 _MOST_LINES = 100
 _READ = 65536
-_GOOD_BYE = 2.0
+GOOD_BYE = 2.0
+"""Seconds to wait for the answer to QUIT."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,9 @@ class Session(smtplib.SMTP):
             raise Stopped(refusal(step, code, said(text)))
         return code, said(text)
 
-    def leave(self) -> None:
-        """Say good-bye, without waiting for long, and close."""
-        self.until = self._clock() + _GOOD_BYE
+    def leave(self, until: float) -> None:
+        """Say good-bye, hear the answer until then, and close."""
+        self.until = until
         try:
             self.docmd("QUIT")
         except (OSError, smtplib.SMTPException):

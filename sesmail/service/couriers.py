@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +44,17 @@ def _found(residents: Residents, address: str) -> Deferred[Sequence[Place]]:
     return Deferred.fromCoroutine(residents.places(address))
 
 
-def courier(config: Config, deliver: Deliver, hostname: str) -> Courier:
+def courier(config: Config, deliver: Deliver, hostname: str, end: ExitStack) -> Courier:
     """Into the mailboxes of local domains, and for the rest by the courier that is configured, no faster than is allowed.
 
+    What is to be closed when nothing is sent any more goes into `end`; it is closed in a worker and takes seconds at most.
     Raises Malformed for certificates that cannot be used.
     """
     making = {"ses": _ses, "smtp": _smtp, "outbox": _outbox}
-    return ByDomain(config.relay.local_domains, deliver, making[config.relay.courier](config, hostname))
+    return ByDomain(config.relay.local_domains, deliver, making[config.relay.courier](config, hostname, end))
 
 
-def _ses(config: Config, hostname: str) -> Courier:
+def _ses(config: Config, hostname: str, end: ExitStack) -> Courier:
     ses = config.ses
     reached = Ses(
         ses_place(config),
@@ -81,7 +83,7 @@ def ses_place(config: Config) -> SesPlace:
     )
 
 
-def _smtp(config: Config, hostname: str) -> Courier:
+def _smtp(config: Config, hostname: str, end: ExitStack) -> Courier:
     given = config.smarthost
     password = given.password
     if given.secret_access_key:
@@ -97,12 +99,14 @@ def _smtp(config: Config, hostname: str) -> Courier:
         timeout=given.timeout,
     )
     try:
-        return _rated(SmtpCourier(settings), config)
+        carrier = SmtpCourier(settings)
     except OSError as error:
         raise Malformed(f"{given.ca_file} holds no certificates that can be used: {error.strerror or error}") from error
+    end.callback(carrier.close)
+    return _rated(carrier, config)
 
 
-def _outbox(config: Config, hostname: str) -> Courier:
+def _outbox(config: Config, hostname: str, end: ExitStack) -> Courier:
     return _rated(OutboxCourier(Path(config.relay.outbox), now=time.time, new_id=new_id), config)
 
 

@@ -6,6 +6,7 @@ import gc
 import logging
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,9 @@ def _built(config: Config, reactor: Any) -> Gateway:
         resolve = table.resolve if table else nowhere
         residents = resident_accounts(config, reactor, resolve, places, files, readers, login_workers)
         deliver = local_delivery(residents, reactor, store_of)
-        gateway.sending = Sending(config, reactor, courier(config, deliver, hostname(config)), deliver)
+        end = ExitStack()
+        carrier = courier(config, deliver, hostname(config), end)
+        gateway.sending = Sending(config, reactor, carrier, deliver, end.close)
         gateway.sending.setServiceParent(gateway)
         factories[ISubmission] = submission(config, reactor, gateway.sending, residents)
     portal = logins.portal(config, reactor, factories, checkers)

@@ -39,15 +39,20 @@ SPOOL_THREADS = 16
 
 
 class Sending(Service):
-    """Spool, workers and retries, started and stopped in order. As a service it must be running to be used."""
+    """Spool, workers and retries, started and stopped in order. As a service it must be running to be used.
 
-    def __init__(self, config: Config, reactor: Any, courier: Courier, deliver: Deliver) -> None:
+    `end` is called in a worker when no attempt is under way any more.
+    """
+
+    def __init__(self, config: Config, reactor: Any, courier: Courier, deliver: Deliver, end: Callable[[], None]) -> None:
         self.setName("sending")
         relay, waiting = config.relay, config.limits.connections
         self._clock: IReactorTime = reactor
         self.spool = Spool(Path(relay.spool), now=time.time, new_id=new_id)
         self.spooling = Workers(reactor, "spooling", SPOOL_THREADS, waiting * 2)
         self.carrying = Workers(reactor, "sending", relay.workers, waiting, daemon=True)
+        self._ending = Workers(reactor, "ending", 1, 0, daemon=True)
+        self._end = end
         self.queue = Queue(
             self.spool,
             courier,
@@ -69,7 +74,7 @@ class Sending(Service):
             _log.critical("%s", error)
             raise SystemExit(1) from None
         super().startService()
-        for part in (self.spooling, self.carrying, self._retries):
+        for part in (self.spooling, self.carrying, self._ending, self._retries):
             part.startService()
 
     async def drain(self, seconds: float) -> None:
@@ -79,8 +84,10 @@ class Sending(Service):
         ended = self.carrying.stopService()
         if await _within(seconds, ended, self._clock):
             self.spool.close()
+            await self._ending.run(self._end)
         else:
             _log.warning("some attempts are still under way; their messages stay in the spool and may be sent twice")
+        await self._ending.stopService()
         super().stopService()
 
 

@@ -70,7 +70,9 @@ def test_mail_goes_out_once_to_the_envelope_alone_with_the_derived_password(
             assert send(running.ports[1], "a@example.org", "secret@example.net") == {}
         kept = server.sink.wait_for(3)
         ids = re.findall(r"\bsent id=.* next_id=([0-9A-F]+) ", running.log())
+        left = _good_byes(server)
         running.stop()
+    wait_until(lambda: _good_byes(server) > left, seconds=10, what=server.log.read_text)
     assert len(server.sink.kept) == 3
     for message in kept:
         assert set(message.recipients) == {"a@example.org", "secret@example.net"}
@@ -79,6 +81,11 @@ def test_mail_goes_out_once_to_the_envelope_alone_with_the_derived_password(
         assert b"secret" not in message.data
     assert set(ids) <= set(re.findall(r"\b[0-9A-F]{9,}\b", server.log.read_text()))
     assert ids
+
+
+def _good_byes(server: postfix.Postfix) -> int:
+    """How many conversations with it were ended by QUIT."""
+    return len(re.findall(r" disconnect from .* quit=1 ", server.log.read_text()))
 
 
 def test_a_wrong_password_of_ours_keeps_mail_until_it_is_mended(server: postfix.Postfix, tmp_path: Path) -> None:

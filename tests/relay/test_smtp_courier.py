@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome
 from sesmail.relay.smtp import SmtpCourier
-from sesmail.relay.smtpsession import SmtpSettings
+from sesmail.relay.smtpsession import GOOD_BYE, SmtpSettings
 from tests.relay.scriptedsmtp import CLOSE, Scripted, saying
 
 _MAIL = b"From: jack@example.com\r\n\r\n.hello\r\n"
@@ -204,6 +206,31 @@ def test_a_conversation_is_used_again_and_ended_when_it_waited_too_long() -> Non
         assert server.connections == 2
         assert len(server.messages) == 4
         sender.close()
+
+
+class _Together(io.BytesIO):
+    """A message that goes on only when as many are sent as the barrier waits for."""
+
+    def __init__(self, barrier: threading.Barrier) -> None:
+        super().__init__(_MAIL)
+        self._barrier = barrier
+
+    def seek(self, *where: int) -> int:
+        self._barrier.wait(30)
+        return super().seek(*where)
+
+
+def test_conversations_that_wait_are_ended_with_a_good_bye_that_takes_seconds_for_all() -> None:
+    with saying(QUIT="2~") as server:
+        sender, barrier = courier(server), threading.Barrier(3)
+        with ThreadPoolExecutor(3) as threads:
+            for _ in range(3):
+                threads.submit(sender.send, Envelope("", (_A,)), _Together(barrier))
+        assert (server.connections, server.said.count("QUIT")) == (3, 0)
+        began = time.monotonic()
+        sender.close()
+        assert GOOD_BYE <= time.monotonic() - began < 2 * GOOD_BYE
+        assert "QUIT" in server.said
 
 
 @pytest.mark.parametrize("reply", [CLOSE, "421 4.4.2 you said nothing for long"])
