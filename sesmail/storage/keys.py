@@ -18,6 +18,7 @@ PASSWD = b"passwd.txt"
 RESERVED = b".sesmail"
 LONGEST_LOCAL = 64
 LONGEST_DOMAIN = 255
+LONGEST_FOLDER = 100
 
 _FIELD = re.compile(r"%(.?)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -135,6 +136,15 @@ def _ends_in_name(template: str) -> bool:
     return template.endswith("/") and "%u" in template[:-1].rpartition("/")[2].replace("%%", "")
 
 
+def folder_prefix(prefix: str, name: str) -> str:
+    """Where the messages of a mailbox's folder of this name lie. Raises ValueError for a name that could not be one part of a key."""
+    try:
+        folded(name, LONGEST_FOLDER)
+    except NoSuchMailbox:
+        raise ValueError(f"not a name of a folder: {name!r}") from None
+    return f"{_as_folder(prefix)}+{name}/"
+
+
 def lock_key(prefix: str) -> str:
     """The object that holds the lease on the mailbox behind `prefix`."""
     return _reserved(prefix, "lock")
@@ -146,8 +156,11 @@ def probe_key(template: str) -> str:
 
 
 def _reserved(prefix: str, name: str) -> str:
-    folder = prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
-    return f"{folder}{RESERVED.decode()}/{name}"
+    return f"{_as_folder(prefix)}{RESERVED.decode()}/{name}"
+
+
+def _as_folder(prefix: str) -> str:
+    return prefix if not prefix or prefix.endswith("/") else f"{prefix}/"
 
 
 def is_mail(name: bytes, size: bytes, nested: bool) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sesmail.errors import NoSuchMailbox
 from sesmail.interfaces import Place, StorePlace
-from sesmail.storage.keys import Override, Places, is_mail, is_namesake, namesake_starts
+from sesmail.storage.keys import Override, Places, folder_prefix, is_mail, is_namesake, namesake_starts
 
 MAIN = StorePlace("s3://main")
 OTHER = StorePlace("s3://other", endpoint="https://elsewhere.example")
@@ -147,3 +147,15 @@ class NamesakesTest(unittest.TestCase):
 
     def test_letters_that_only_look_alike_are_another_name(self) -> None:
         self.assertFalse(is_namesake("m/d/to\u212a/", "m/d/tok/"))
+
+
+class FolderTest(unittest.TestCase):
+    def test_a_folder_lies_beside_the_mail_and_is_no_mail(self) -> None:
+        for prefix, expected in (("mail/bob/", "mail/bob/+Junk/"), ("mail/bob", "mail/bob/+Junk/"), ("", "+Junk/")):
+            self.assertEqual(folder_prefix(prefix, "Junk"), expected)
+        self.assertFalse(is_mail(b"+Junk/message", b"10", True))
+
+    def test_a_name_that_is_no_part_of_a_key_names_no_folder(self) -> None:
+        for name in ("", "a/b", "..", ".sesmail", "+Junk", "a\0b", "a\nb", "x" * 101):
+            with self.subTest(name=name), self.assertRaises(ValueError):
+                folder_prefix("mail/bob/", name)
