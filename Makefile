@@ -5,14 +5,19 @@
 
 PYTHON ?= python3
 PYTEST_ARGUMENTS ?=
+# How many processes share the suite. Much of it waits: a processor each is enough.
+PROCESSES ?= 2
 
 export PYTHON
 export PYTHONPATH = $(CURDIR)
+# The suite starts hundreds of programs of ours, which must not be compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 ENSURE = tests/packaging/ensure.sh
 INSTALL = tests/packaging/install.sh
 REQUIREMENTS = $(PYTHON) tests/packaging/requirements.py
 PYTEST = -m pytest $(PYTEST_ARGUMENTS)
+SUITE = $(PYTEST) -n $(PROCESSES) --dist loadfile
 HYPOTHESIS = .venv/bin/python $(PYTEST) -m hypothesis --hypothesis-profile=fuzz
 
 .PHONY: demo test test-newest test-oldest lint types proof bench fuzz clean programs
@@ -24,10 +29,10 @@ demo: .venv/runtime
 test: lint types test-newest
 
 test-newest: .venv/tests .venv-tools/tools programs
-	.venv/bin/python $(PYTEST)
+	.venv/bin/python $(SUITE)
 
 test-oldest: .venv-oldest/tests .venv-tools/tools programs
-	.venv-oldest/bin/python $(PYTEST)
+	.venv-oldest/bin/python $(SUITE)
 
 lint: .venv-tools/tools
 	.venv-tools/bin/ruff format --check .

@@ -31,6 +31,8 @@ def _shut_off_the_machine() -> None:
     for name in list(os.environ):
         if name.upper().startswith(("AWS_", "SESMAIL_")) or name.upper().endswith("_PROXY"):
             del os.environ[name]
+    # Programs of ours are started by the hundred: they must not be compiled each time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     home = tempfile.mkdtemp(prefix="sesmail-home-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ.update(
