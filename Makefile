@@ -64,7 +64,7 @@ clean:
 
 # The mail programs that the tests fetch and send with, and servers to compare with.
 programs:
-	@$(ENSURE) curl dovecot fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
+	@$(ENSURE) curl dovecot dovecot-lmtpd fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
 
 .venv/runtime: setup.cfg
 	@$(ENSURE) venv

@@ -1,6 +1,7 @@
 #!/bin/sh
 # ensure.sh NAME ...: sees to it that these are installed, each a command of the same name, or `venv`, Python's module,
-# `swaks-tls`, the Perl module without which swaks has no TLS, or `postfix-pcre`, Postfix's tables of that kind.
+# `swaks-tls`, the Perl module without which swaks has no TLS, `postfix-pcre`, Postfix's tables of that kind, or `dovecot-lmtpd`,
+# Dovecot's way to take mail.
 # On a Debian machine root gets what is missing; anybody else gets the one line to run, and a failure.
 set -eu
 
@@ -8,6 +9,7 @@ is_there() {
     case $1 in
         venv) "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null ;;
         swaks-tls) perl -MNet::SSLeay -e 1 2>/dev/null ;;
+        dovecot-lmtpd) [ -e /usr/lib/dovecot/lmtp ] ;;
         postfix-pcre) [ -e /usr/lib/postfix/postfix-pcre.so ] ;;
         *) command -v "$1" >/dev/null ;;
     esac

@@ -1,11 +1,13 @@
-"""A real Dovecot that does nothing but check logins, in a directory of its own. Needs root, as Dovecot does."""
+"""A real Dovecot that checks logins and takes mail by LMTP, in a directory of its own. Needs root, as Dovecot does."""
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from tests.servers.ports import answers, free_port, wait_until
 from tests.servers.process import Guarded
 
 _CONFIG = """\
-protocols =
+protocols = {protocols}
 base_dir = {directory}/run
 state_dir = {directory}/state
 log_path = {directory}/log
@@ -57,29 +59,81 @@ passdb {{
 }}
 """
 
+# Mail may belong to anybody but root.
+_OWNER = "nobody"
+
+_RECEIVING = """\
+mail_location = maildir:{directory}/mail/%n
+first_valid_uid = 1
+first_valid_gid = 1
+mail_access_groups =
+recipient_delimiter = +
+postmaster_address = postmaster@example.com
+userdb {{
+  driver = passwd-file
+  args = username_format=%n {directory}/users
+  override_fields = uid={owner} gid={group} home={directory}/mail/%n
+}}
+service lmtp {{
+  chroot =
+  unix_listener lmtp {{
+    mode = 0666
+  }}
+  inet_listener lmtp {{
+    address = 127.0.0.1
+    port = {port}
+  }}
+}}
+"""
+
 
 class Dovecot:
-    """The auth service listens on `socket` and on 127.0.0.1:`port`."""
+    """The auth service listens on `socket` and on 127.0.0.1:`port`. One that receives takes mail for its users on `lmtp_socket` and on
+    `lmtp_port`, and has it in Maildirs."""
 
-    def __init__(self, directory: Path, users: str, mechanisms: str, more: str) -> None:
+    def __init__(self, directory: Path, users: str, mechanisms: str, more: str, *, receiving: bool = False) -> None:
         self.port = free_port()
+        self.lmtp_port = free_port()
         self.socket = directory / "run" / "auth-client"
+        self.lmtp_socket = directory / "run" / "lmtp"
+        self._receiving = receiving
         self._directory = directory
         self._process: Guarded | None = None
         user = pwd.getpwuid(os.getuid()).pw_name
         config = _CONFIG.format(
-            directory=directory, user=user, mechanisms=mechanisms, port=self.port, more=more.format(directory=directory)
+            directory=directory,
+            user=user,
+            mechanisms=mechanisms,
+            port=self.port,
+            protocols="lmtp" if receiving else "",
+            more=more.format(directory=directory, owner=_OWNER, group=_group(), port=self.lmtp_port),
         )
         (directory / "dovecot.conf").write_text(config)
         (directory / "users").write_text(users)
         (directory / "failing").write_text("#!/bin/sh\nexit 111\n")
         (directory / "failing").chmod(0o755)
+        (directory / "mail").mkdir()
+        shutil.chown(directory / "mail", _OWNER, _group())
 
     def start(self) -> None:
         """Returns when it listens."""
         command: list[str | Path] = ["/usr/sbin/dovecot", "-F", "-c", self._directory / "dovecot.conf"]
         self._process = Guarded(command, self._directory / "output")
-        wait_until(lambda: self.socket.exists() and answers(self.port), seconds=30, what=self._said)
+        ports = [self.port, self.lmtp_port] if self._receiving else [self.port]
+        wait_until(lambda: self.socket.exists() and all(map(answers, ports)), seconds=30, what=self._said)
+
+    def maildir(self, user: str) -> Path:
+        """Where the mail of a user lies, once there is some."""
+        return self._directory / "mail" / user
+
+    def mail(self, user: str) -> list[bytes]:
+        """All mail of a user, as it was delivered, in no order."""
+        return [path.read_bytes() for folder in ("new", "cur") for path in (self.maildir(user) / folder).glob("*")]
+
+    def run(self, *command: str) -> str:
+        """What ``doveadm`` says to this."""
+        program = ["/usr/bin/doveadm", "-c", str(self._directory / "dovecot.conf"), *command]
+        return subprocess.run(program, check=True, capture_output=True, text=True, timeout=30).stdout
 
     def stop(self) -> None:
         """End it and its children; may be called more than once."""
@@ -95,14 +149,22 @@ class Dovecot:
         return "\n".join(log.read_text(errors="replace") for log in logs if log.exists())
 
 
+def _group() -> str:
+    return grp.getgrgid(pwd.getpwnam(_OWNER).pw_gid).gr_name
+
+
 @contextmanager
-def running(users: str, *, mechanisms: str = "plain login", failing: bool = False) -> Iterator[Dovecot]:
-    """A running one with these lines in its password file; `failing`: whoever is not let in by it is looked for where that fails."""
+def running(
+    users: str, *, mechanisms: str = "plain login", failing: bool = False, receiving: bool = False
+) -> Iterator[Dovecot]:
+    """A running one with these lines in its password file; `failing`: whoever is not let in by it is looked for where that fails;
+    `receiving`: it takes mail for them, too."""
     # A path of a Unix socket may have 107 octets.
     directory = Path(tempfile.mkdtemp(prefix="dovecot-", dir="/tmp"))
     directory.chmod(0o755)
     try:
-        dovecot = Dovecot(directory, users, mechanisms, _FAILING if failing else "")
+        more = (_FAILING if failing else "") + (_RECEIVING if receiving else "")
+        dovecot = Dovecot(directory, users, mechanisms, more, receiving=receiving)
         dovecot.start()
         try:
             yield dovecot
