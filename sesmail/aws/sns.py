@@ -144,7 +144,7 @@ def confirmation_url(message: Message) -> str:
     region and does nothing but confirm this very subscription. Raises Refused for any other."""
     query = _path(message.subscribe_url, message.topic)
     wanted = [("Action", "ConfirmSubscription"), ("Token", message.token), ("TopicArn", message.topic)]
-    if message.type is not Type.SUBSCRIPTION or not _QUERY.fullmatch(query) or "#" in query or _pairs(query) != wanted:
+    if message.type is not Type.SUBSCRIPTION or not _QUERY.fullmatch(query) or _pairs(query) != wanted:
         raise Refused("the SubscribeURL does not confirm a subscription at the SNS of the topic's region")
     return message.subscribe_url
 
