@@ -6,7 +6,6 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,8 +49,7 @@ class Bucket:
     def __init__(self, server: S3Server) -> None:
         self._server = server
         self._name = server.make_bucket(f"clients-{uuid.uuid4().hex[:12]}")
-        self._client = server.client(max_pool_connections=16)
-        self._client.meta.events.register_last("before-call.s3", _send_at_once)
+        self._client = server.client()
 
     def storage(self) -> dict[str, Any]:
         return {
@@ -63,8 +61,7 @@ class Bucket:
         }
 
     def put(self, pairs: Sequence[tuple[str, bytes]]) -> None:
-        with ThreadPoolExecutor(12) as pool:
-            list(pool.map(lambda pair: self._client.put_object(Bucket=self._name, Key=pair[0], Body=pair[1]), pairs))
+        self._server.put_all(self._name, pairs)
 
     def remove(self, key: str) -> None:
         self._client.delete_object(Bucket=self._name, Key=key)
@@ -72,11 +69,6 @@ class Bucket:
     def arrivals(self, prefix: str) -> list[tuple[float, str]]:
         pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
         return [(row["LastModified"].timestamp(), row["Key"]) for page in pages for row in page.get("Contents", ())]
-
-
-def _send_at_once(params: dict[str, Any], **_: Any) -> None:
-    # When a busy server says "100 Continue" late, old botocore takes that for the answer and hangs.
-    params["headers"].pop("Expect", None)
 
 
 class Folder:

@@ -110,7 +110,8 @@ def post(running: Post) -> Iterator[Post]:
     running.ses.clear()
     yield running
     running.ses.heal()
-    running.queue("retry", "--all")
+    if running.waiting():
+        running.queue("retry", "--all")
     wait_until(lambda: running.waiting() == 0, seconds=60, what=running.gateway.log)
 
 

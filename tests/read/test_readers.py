@@ -6,6 +6,7 @@ import itertools
 import random
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from sesmail.storage.s3 import S3Store
 from sesmail.storage.store import Loaded, Reader, Row, Unchanged
 from tests.read.scripted import clock
 from tests.servers import seaweed
-from tests.storage.store_contract import ReadingContract
+from tests.storage.store_contract import ReadingContract, write_all
 
 _numbers = itertools.count()
 _SES = "0123456789abcdefghijklmnopqrstuv"
@@ -78,18 +79,21 @@ class _Reading(ReadingContract):
 
 class DirectoryReading(_Reading, TestCase):
     def setUp(self) -> None:
-        root = Path(tempfile.mkdtemp())
+        self.root = root = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, root)
         self.store = DirectoryStore(root)
         readers = Readers(clock, deferToThread, Clients())
         self.reader = readers.reader(StorePlace(f"file://{root}"))
+
+    def given_many(self, keys: Sequence[str]) -> None:
+        write_all(self.root, keys)
 
 
 class S3Reading(_Reading, TestCase):
     timeout = 60
 
     def setUp(self) -> None:
-        server = seaweed.running()
+        self.server = server = seaweed.running()
         self.bucket = server.make_bucket(f"reading-{next(_numbers)}")
         self.place = StorePlace(
             f"s3://{self.bucket}",
@@ -103,6 +107,9 @@ class S3Reading(_Reading, TestCase):
         self.reader = self.readers.reader(self.place)
         self.addCleanup(server.client().delete_bucket, Bucket=self.bucket)
         self.addCleanup(lambda: self.store.delete([row.key.decode() for row in self.store.list("")]))
+
+    def given_many(self, keys: Sequence[str]) -> None:
+        self.server.put_all(self.bucket, [(key, key.encode()) for key in keys])
 
     async def test_a_big_mailbox_is_listed_whole_and_without_doubles_whatever_its_keys(self) -> None:
         chance = random.Random(7)
@@ -118,7 +125,7 @@ class S3Reading(_Reading, TestCase):
             "a0",
         ]
         for name, keys in (("ses", ses), ("mixed", mixed)):
-            self.given([f"{name}/{key}" for key in keys])
+            self.given_many([f"{name}/{key}" for key in keys])
             rows = await listed(self.reader, f"{name}/")
             expected = sorted(f"{name}/{key}".encode() for key in keys if "/" not in key)
             self.assertEqual(sorted(row.key for row in rows), expected)

@@ -7,8 +7,10 @@ import functools
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -82,9 +84,18 @@ class Life:
         return tell
 
 
-@functools.cache
-def lives(name: str) -> list[tuple[Crash, Counter[str]]]:
-    """Every crash, with what was said in its life and the one after it."""
+Told = list[tuple[Crash, Counter[str]]]
+
+
+@pytest.fixture(scope="module")
+def lives() -> Iterator[Callable[[str], Told]]:
+    """Of a case every crash, with what was said in its life and the one after it."""
+    # Forked from a young process: this one may have grown by now, and then a fork takes ten times as long.
+    with ProcessPoolExecutor(1, get_context("spawn")) as young:
+        yield functools.cache(lambda name: young.submit(_all_lives, name).result())
+
+
+def _all_lives(name: str) -> Told:
     with tempfile.TemporaryDirectory() as parent:
         return list(_lives(CASES[name], Path(parent) / "spool"))
 
@@ -110,7 +121,7 @@ def reported(said: Counter[str], recipient: str) -> int:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_crash_loses_a_recipient(name: str) -> None:
+def test_no_crash_loses_a_recipient(name: str, lives: Callable[[str], Told]) -> None:
     case = CASES[name]
     for crash, said in lives(name):
         if not said["durable"]:
@@ -125,7 +136,7 @@ def test_no_crash_loses_a_recipient(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_no_undisturbed_run_does_anything_twice(name: str) -> None:
+def test_no_undisturbed_run_does_anything_twice(name: str, lives: Callable[[str], Told]) -> None:
     case = CASES[name]
     crash, said = lives(name)[-1]
     assert crash.finished
@@ -135,7 +146,7 @@ def test_no_undisturbed_run_does_anything_twice(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_sent_twice_was_sent_in_an_attempt_whose_end_was_not_recorded(name: str) -> None:
+def test_what_is_sent_twice_was_sent_in_an_attempt_whose_end_was_not_recorded(name: str, lives: Callable[[str], Told]) -> None:
     case, twice = CASES[name], list[int]()
     for crash, said in lives(name):
         for recipient in case.answers:

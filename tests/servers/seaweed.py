@@ -7,13 +7,22 @@ import functools
 import json
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
+from http.client import HTTPConnection
 from pathlib import Path
+from threading import Lock
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import boto3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.servers.ports import free_ports, wait_until
@@ -21,6 +30,10 @@ from tests.servers.process import Guarded
 
 _WEED = Path(__file__).parents[2] / ".venv-tools/bin/weed"
 _DAEMONS = ("master", "volume", "filer", "s3")
+_WRITERS = 4
+# One for all clients: each new one reads botocore's descriptions again.
+_session = boto3.session.Session()
+_making = Lock()
 
 
 @dataclass(frozen=True)
@@ -39,14 +52,16 @@ class S3Server:
             "read_timeout": 60,
             "retries": {"max_attempts": 4, "mode": "standard"},
         }
-        client = boto3.session.Session().client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            config=Config(**{**settings, "s3": {"addressing_style": "path"}, **config}),
-        )
+        # Making clients is not for several threads at a time.
+        with _making:
+            client = _session.client(
+                "s3",
+                endpoint_url=self.endpoint,
+                region_name=self.region,
+                aws_access_key_id=self.access_key,
+                aws_secret_access_key=self.secret_key,
+                config=Config(**{**settings, "s3": {"addressing_style": "path"}, **config}),
+            )
         client.meta.events.register_last("before-call.s3.PutObject", _send_at_once)
         return client
 
@@ -54,6 +69,25 @@ class S3Server:
         """Create an empty bucket and return its name. Each takes disk volumes of its own: tens are fine, hundreds are not."""
         self.client().create_bucket(Bucket=name)
         return name
+
+    def put_all(self, bucket: str, pairs: Sequence[tuple[str, bytes]]) -> None:
+        """Write these keys, at a quarter of what boto3 takes for it."""
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            list(pool.map(lambda first: self._put(bucket, pairs[first::_WRITERS]), range(_WRITERS)))
+
+    def _put(self, bucket: str, pairs: Sequence[tuple[str, bytes]]) -> None:
+        signer = S3SigV4Auth(Credentials(self.access_key, self.secret_key), "s3", self.region)
+        with closing(HTTPConnection(urlsplit(self.endpoint).netloc, timeout=60)) as connection:
+            for key, data in pairs:
+                path = f"/{bucket}/{quote(key)}"
+                digest = {"x-amz-content-sha256": sha256(data).hexdigest()}
+                request = AWSRequest("PUT", self.endpoint + path, digest, data)
+                signer.add_auth(request)
+                connection.request("PUT", path, data, dict(request.headers.items()))
+                answer = connection.getresponse()
+                said = answer.read()
+                if answer.status != 200:
+                    raise OSError(f"PUT {path}: {answer.status} {said!r}")
 
 
 @functools.cache

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sesmail.errors import MailError, NoSuchMessage, Refused, TooLarge
@@ -79,6 +80,10 @@ class ReadingContract:
             for _ in pool.map(lambda key: self.store.put(key, key.encode()), keys):
                 pass
 
+    def given_many(self, keys: Sequence[str]) -> None:
+        """The same, where so many are needed that it counts how they get there."""
+        self.given(keys)
+
     async def test_an_absent_prefix_has_no_rows_and_no_folders(self) -> None:
         self.assertEqual(await self.read_rows("nobody/", nested=True), [])
         self.assertEqual(await self.read_rows("nobody/", nested=False), [])
@@ -143,13 +148,21 @@ class ReadingContract:
 
     async def test_a_listing_knows_no_limit_of_a_thousand(self) -> None:
         keys = [f"box/{number:05}" for number in range(2200)]
-        self.given(keys)
+        self.given_many(keys)
         self.assertEqual(await self.names("box/", nested=False), keys)
         self.assertEqual(len(await self.read_rows("box/", nested=True)), 2200)
 
     async def test_an_empty_object_is_empty(self) -> None:
         self.store.put("box/empty", b"")
         self.assertEqual(_data(await self.read_small("box/empty", limit=0)), b"")
+
+
+def write_all(root: Path, keys: Sequence[str]) -> None:
+    """As `given`, in a directory, and without waiting for the disk."""
+    for key in keys:
+        path = root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(key.encode())
 
 
 class StoreContract(ReadingContract):

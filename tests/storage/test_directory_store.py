@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from twisted.trial import unittest
@@ -14,7 +15,7 @@ from sesmail.errors import Malformed, NoSuchMessage, Refused, Unavailable
 from sesmail.storage.abandoned import Sweep
 from sesmail.storage.directory import DirectoryStore
 from sesmail.storage.store import Store
-from tests.storage.store_contract import StoreContract
+from tests.storage.store_contract import StoreContract, write_all
 
 
 class InDirectory(unittest.TestCase):
@@ -33,7 +34,8 @@ class InDirectory(unittest.TestCase):
 
 
 class DirectoryContract(InDirectory, StoreContract):
-    pass
+    def given_many(self, keys: Sequence[str]) -> None:
+        write_all(self.root, keys)
 
 
 class DirectoryStoreTest(InDirectory):

@@ -6,6 +6,7 @@ import http.server
 import itertools
 import re
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import boto3
@@ -35,6 +36,9 @@ class S3Contract(StoreContract, unittest.TestCase):
     def setUp(self) -> None:
         self.store = S3Store(self.client, self.bucket)
         self.store.delete([row.key.decode() for row in self.store.list("")])
+
+    def given_many(self, keys: Sequence[str]) -> None:
+        self.server.put_all(self.bucket, [(key, key.encode()) for key in keys])
 
     async def test_a_key_and_keys_below_it_stand_side_by_side(self) -> None:
         self.given(ODD)
