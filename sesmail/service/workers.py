@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
+from queue import SimpleQueue
 from threading import Thread
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
+from twisted.python.failure import Failure
 
 from sesmail.errors import Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_Job = tuple[Deferred[Any], Callable[[], Any]]
 
 
 class Workers(Service):
@@ -24,29 +27,30 @@ class Workers(Service):
 
     As a service it must be running to be used. Stopping waits for what has begun or waits, and refuses what comes later. `daemon`: the
     process need not wait for what has begun, and may end in the middle of it.
+
+    Twisted's own pool wakes the reactor twice for each call, this one once for all that ended meanwhile.
     """
 
     def __init__(self, reactor: IReactorFromThreads, name: str, threads: int, queue: int, *, daemon: bool = False) -> None:
         self.setName(name)
         self._reactor = reactor
-        self._pool = ThreadPool(minthreads=0, maxthreads=threads, name=name)
-        if daemon:
-            self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]
+        self._most = threads
+        self._daemon = daemon
         self._room = threads + queue
         self._busy = 0
+        self._threads: list[Thread] = []
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._ended: deque[tuple[Deferred[Any], object]] = deque()
+        self._told = False
         self._idle: Deferred[None] | None = None
-
-    def startService(self) -> None:
-        super().startService()
-        self._pool.start()
 
     def stopService(self) -> Deferred[None]:
         if not self.running:
             return self._idle or succeed(None)
         super().stopService()
         self._idle = Deferred()
-        # Stopping a pool joins its threads: only when none has work does that not hold up the reactor.
-        self._idle.addCallback(lambda _: self._pool.stop())
+        # The threads are joined: only when none has work does that not hold up the reactor.
+        self._idle.addCallback(lambda _: self._join())
         if not self._busy:
             self._idle.callback(None)
         return self._idle
@@ -58,16 +62,44 @@ class Workers(Service):
         """
         if not self.running or self._busy >= self._room:
             raise Unavailable(cause=f"the pool {self.name} is {'full' if self.running else 'stopped'}")
+        if len(self._threads) <= self._busy and len(self._threads) < self._most:
+            self._add_thread()
         self._busy += 1
-        return await deferToThreadPool(self._reactor, self._pool, self._call, function, args, kwargs)
+        over: Deferred[T] = Deferred()
+        self._jobs.put((over, partial(function, *args, **kwargs)))
+        return await over
 
-    def _call(self, function: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
-        try:
-            return function(*args, **kwargs)
-        finally:
-            self._reactor.callFromThread(self._ended)
+    def _add_thread(self) -> None:
+        thread = Thread(target=self._work, name=f"{self.name}-{len(self._threads)}", daemon=self._daemon)
+        thread.start()
+        self._threads.append(thread)
 
-    def _ended(self) -> None:
-        self._busy -= 1
-        if self._idle is not None and not self._busy:
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            over, function = job
+            try:
+                result = function()
+            except BaseException:
+                result = Failure()
+            self._ended.append((over, result))
+            # In this order, and _tell the other way round: what ended is seen by the call under way, or there is another one.
+            if not self._told:
+                self._told = True
+                self._reactor.callFromThread(self._tell)
+            # While the next one is waited for, nothing of this one is kept.
+            del job, over, function, result
+
+    def _tell(self) -> None:
+        self._told = False
+        while self._ended:
+            over, result = self._ended.popleft()
+            self._busy -= 1
+            over.callback(result)
+        if self._idle is not None and not self._busy and not self._idle.called:
             self._idle.callback(None)
+
+    def _join(self) -> None:
+        for _ in self._threads:
+            self._jobs.put(None)
+        while self._threads:
+            self._threads.pop().join()
