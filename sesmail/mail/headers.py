@@ -21,6 +21,7 @@ _NAME = re.compile(rb"([!-9;-~]+):")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x10-\x1a\x1c-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
 _FOLD = re.compile(rb"\r\n(?=[ \t]+[^ \t\r\n])")
 _UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
+_UNSAFE_BUT_SPACE = re.compile(r"[^A-Za-z0-9.:_\[\] -]")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -84,10 +85,9 @@ def one(found: Iterable[Field], name: bytes) -> Field | None:
     return named[0] if named else None
 
 
-def without(head: bytes, names: Collection[bytes]) -> bytes:
-    """The header without its fields of these names (lower case). Raises Malformed as `fields` does."""
-    kept = b"".join(field.raw for field in fields(head) if field.name not in names)
-    return kept + b"\r\n" if head.endswith(_BLANK) or head == b"\r\n" else kept
+def without(found: Iterable[Field], names: Collection[bytes]) -> bytes:
+    """The octets of these fields but for those of these names (lower case), without a blank line."""
+    return b"".join(field.raw for field in found if field.name not in names)
 
 
 def prepended(head: bytes, *new: bytes) -> bytes:
@@ -120,7 +120,7 @@ def received(hop: Hop, *, by: str, id: str, now: float, hide_client: bool = Fals
     parts = [] if hide_client else [f"from {_safe(hop.helo)} ({_tcp(hop.peer)})"]
     parts.append(f"by {by} with {hop.protocol} id {id}")
     if hop.tls:
-        parts.append(f"({_safe(hop.tls, ' ')})")
+        parts.append(f"({_safe(hop.tls, _UNSAFE_BUT_SPACE)})")
     text = "\r\n\t".join(["Received: " + parts[0], *parts[1:]])
     return text.encode("ascii") + b";\r\n\t" + date(now) + b"\r\n"
 
@@ -131,6 +131,6 @@ def _tcp(peer: str) -> str:
     return f"[IPv6:{_safe(peer)}]" if ":" in peer else f"[{_safe(peer)}]"
 
 
-def _safe(word: str, also: str = "") -> str:
+def _safe(word: str, unsafe: re.Pattern[str] = _UNSAFE) -> str:
     # The client chose it: nothing of it may end a comment or the field.
-    return "".join("?" if _UNSAFE.match(sign) and sign not in also else sign for sign in word[:255]) or "?"
+    return unsafe.sub("?", word[:255]) or "?"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
 from sesmail.errors import Malformed
@@ -41,6 +42,8 @@ class _Token(NamedTuple):
     text: str
 
 
+# Whoever sends writes the same From each time.
+@lru_cache(maxsize=256)
 def mailboxes(value: bytes) -> tuple[str, ...]:
     """The addresses of the field with this unfolded value, as `str(Address)` gives them, those of groups too; none for an empty group.
 

@@ -26,8 +26,7 @@ class Draft:
         self._record = record
         self._committed = committed
         self._size = 0
-        # The first line goes out with the first octets, in one write.
-        self._unwritten = record.line()
+        self._begun = False
         with troubles():
             _check_room(folders, reserve)
             self.id, self._fd = self._created(new_id)
@@ -51,16 +50,22 @@ class Draft:
     def write(self, piece: bytes) -> None:
         """The next octets of the message as it will be sent. Raises Limited, Unavailable."""
         with troubles():
-            write_all(self._fd, self._unwritten + piece if self._unwritten else piece)
-        self._unwritten = b""
-        self._size += len(piece)
+            self._write(piece)
 
-    def commit(self) -> None:
-        """Durable on return. Raises Limited, Unavailable: then nothing of it stays."""
+    def _write(self, piece: bytes) -> None:
+        # The first line goes out with the first octets, in one write.
+        self._size += len(piece)
+        write_all(self._fd, piece if self._begun else self._record_of(self._size).line() + piece)
+        self._begun = True
+
+    def _record_of(self, size: int) -> Record:
+        return replace(self._record, progress=replace(self._record.progress, size=size))
+
+    def commit(self, last: bytes = b"") -> None:
+        """The last octets. Durable on return. Raises Limited, Unavailable: then nothing of it stays."""
         try:
-            if self._unwritten:
-                self.write(b"")
             with troubles():
+                self._write_last(last)
                 self._place()
         except BaseException:
             with troubles():
@@ -70,10 +75,18 @@ class Draft:
         self._close()
         self._committed(self.id)
 
-    def _place(self) -> None:
-        progress = replace(self._record.progress, size=self._size)
-        if os.pwrite(self._fd, progress.line(), 0) != len(progress.line()):
+    def _write_last(self, last: bytes) -> None:
+        if not self._begun:
+            # All of it comes at once, so that the first line is right already.
+            self._write(last)
+            return
+        if last:
+            self._write(last)
+        line = self._record_of(self._size).progress.line()
+        if os.pwrite(self._fd, line, 0) != len(line):
             raise Limited(smtp="452 4.3.1")
+
+    def _place(self) -> None:
         os.fdatasync(self._fd)
         os.rename(self.id, self.id, src_dir_fd=self._folders.new.fd, dst_dir_fd=self._folders.queue.fd)
         self._folders.queue.sync()

@@ -18,9 +18,8 @@ _ALWAYS_OUT = frozenset({b"bcc", b"resent-bcc"})
 
 @dataclass(frozen=True)
 class Heading:
-    """A message's header, its octets and its fields. Make it with `read`."""
+    """A message's header. Make it with `read`."""
 
-    octets: bytes
     fields: tuple[Field, ...]
 
     @classmethod
@@ -29,7 +28,7 @@ class Heading:
         fields = headers.fields(octets)
         if sum(field.name == b"received" for field in fields) > MOST_HOPS:
             raise Refused("the message has passed too many servers", smtp="554 5.4.6")
-        return cls(octets, fields)
+        return cls(fields)
 
     def authors(self) -> tuple[str, ...]:
         """The addresses of From and Sender, none where the message has no From.
@@ -56,7 +55,7 @@ class Heading:
         `steering`: whether Return-Path and the fields that steer SES may stay.
         """
         out = _ALWAYS_OUT | (frozenset() if steering else {field.name for field in self.fields if _steers(field.name)})
-        return headers.prepended(headers.without(self.octets, out), *in_front)
+        return headers.prepended(headers.without(self.fields, out), *in_front)
 
 
 def _steers(name: bytes) -> bool:

@@ -25,13 +25,14 @@ class OpenDraft:
     def write(self, data: bytes) -> None:
         """The next octets. Raises Limited, Unavailable."""
         with self._lock:
-            self._write(data)
+            draft, data = self._ready(data)
+            draft.write(data)
 
     def commit(self, data: bytes) -> str:
         """The last octets. Returns the id of the message, which is durable. Raises Limited, Unavailable: then nothing of it stays."""
         with self._lock:
-            draft = self._write(data)
-            draft.commit()
+            draft, data = self._ready(data)
+            draft.commit(data)
             self._committed = True
             return draft.id
 
@@ -47,7 +48,7 @@ class OpenDraft:
             if self._draft is not None:
                 self._draft.discard()
 
-    def _write(self, data: bytes) -> Draft:
+    def _ready(self, data: bytes) -> tuple[Draft, bytes]:
         # In this order, and give_up the other way round: at least one of the two sees what the other does.
         self._begun = True
         if self._given_up:
@@ -55,6 +56,5 @@ class OpenDraft:
         if self._draft is None:
             self._draft = self._begin()
             data = self._first(self._draft.id) + data
-        self._draft.write(data)
         self.octets += len(data)
-        return self._draft
+        return self._draft, data

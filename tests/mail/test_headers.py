@@ -68,7 +68,7 @@ def test_every_octet_of_a_header_is_in_one_field(pairs: list[tuple[bytes, bytes]
     head = b"".join(written) + (b"\r\n" if blank else b"")
     found = fields(head)
     assert [one.raw for one in found] == written
-    assert without(head, ()) == head
+    assert without(found, ()) == b"".join(written)
     assert [one.name for one in found] == [name.lower() for name, _ in pairs]
 
 
@@ -78,11 +78,12 @@ def test_fields_go_whole_and_the_others_stay_as_they_are(pairs: list[tuple[bytes
     written = [name + b":" + value + b"\r\n" for name, value in pairs]
     gone = {name.lower() for name, _ in pairs[::2]}
     kept = [raw for raw, (name, _) in zip(written, pairs, strict=True) if name.lower() not in gone]
-    assert without(b"".join(written) + b"\r\n", gone) == b"".join(kept) + b"\r\n"
+    assert without(fields(b"".join(written) + b"\r\n"), gone) == b"".join(kept)
 
 
 def test_bcc_leaves_with_its_folds() -> None:
-    assert without(HEAD, {b"bcc"}) == HEAD.replace(b"BCC: b@example.com,\r\n c@example.com\r\n", b"")
+    left = prepended(without(fields(HEAD), {b"bcc"}))
+    assert left == HEAD.replace(b"BCC: b@example.com,\r\n c@example.com\r\n", b"")
 
 
 @pytest.mark.parametrize(
