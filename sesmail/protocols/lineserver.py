@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -56,6 +56,8 @@ class LineServer(Protocol):
         self._first_line = True
         self._in_a_row = 0
         self._for_input: Deferred[None] | None = None
+        self._until = 0.0
+        self._timer: IDelayedCall | None = None
         self._for_room: Deferred[None] | None = None
         self._waiting: set[Deferred[Any]] = set()
         self._quiet_since = clock.seconds()
@@ -242,14 +244,30 @@ class LineServer(Protocol):
         self._inlet.let_in()
         self._in_a_row = 0
         self._for_input = self._wait()
-        timer = self.clock.callLater(max(0.0, until - self.clock.seconds()), self.out_of_time)
+        self._until = until
+        self._watch()
         try:
             await self._for_input
         finally:
             self._for_input = None
-            if timer.active():
-                timer.cancel()
         self._check()
+
+    def _watch(self) -> None:
+        # The timer of an earlier wait will do, when it is over before this one: one for each line would cost more than the line.
+        if self._timer is not None and self._timer.getTime() > self._until:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self.clock.callLater(max(0.0, self._until - self.clock.seconds()), self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._for_input is None:
+            return
+        if self.clock.seconds() >= self._until:
+            self.out_of_time()
+        else:
+            self._watch()
 
     def _go_quiet(self) -> None:
         moved = self._outlet.moved()
@@ -290,6 +308,9 @@ class LineServer(Protocol):
     def _die(self) -> None:
         self.gone = True
         self._inlet.shut()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         waiting, self._waiting = self._waiting, set()
         for each in waiting:
             each.errback(Gone())

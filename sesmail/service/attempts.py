@@ -42,12 +42,14 @@ class FirstAttempts:
                 heard.callback(None)
 
         def over(outcomes: Mapping[str, Outcome] | Failure) -> None:
-            if timer.active():
+            if timer is not None and timer.active():
                 timer.cancel()
             if not heard.called:
                 heard.callback(_heard(id, outcomes))
 
-        timer = self._clock.callLater(self._hold, give_up)
+        timer = self._clock.callLater(self._hold, give_up) if self._hold else None
+        if timer is None:
+            give_up()
         Deferred.fromCoroutine(self._workers.run(self._queue.attempt, id, ear)).addBoth(over)
         return await heard
 

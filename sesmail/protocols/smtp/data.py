@@ -132,7 +132,9 @@ class Reception:
 
 
 def _hop(session: SMTPSession) -> Hop:
-    return Hop(session.peer, session.helo, "ESMTPSA", _tls(session.transport))
+    if session.tls is None:
+        session.tls = _tls(session.transport)
+    return Hop(session.peer, session.helo, "ESMTPSA", session.tls)
 
 
 def _tls(transport: Any) -> str | None:

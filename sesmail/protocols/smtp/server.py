@@ -108,6 +108,8 @@ class SMTPSession(session.Session):
         """What the client calls itself."""
         self.extended = False
         """True after EHLO: the client has heard of our extensions."""
+        self.tls: str | None = None
+        """Version and cipher, once they were asked for."""
         self.avatar: Submission | None = None
         self.sender = ""
         self.recipients: list[str] = []
@@ -144,7 +146,7 @@ class SMTPSession(session.Session):
     def forget(self) -> None:
         """TLS has begun: what was said before it may have been said by anybody (RFC 3207 section 4.2)."""
         self.reset()
-        self.state, self.helo, self.extended = State.START, "", False
+        self.state, self.helo, self.extended, self.tls = State.START, "", False, None
 
     async def answer(self, outcome: Outcome) -> None:
         """Say what became of a message. Raises TooMany as `complain` does."""
