@@ -62,6 +62,7 @@ class LineServer(Protocol):
         self._waiting: set[Deferred[Any]] = set()
         self._quiet_since = clock.seconds()
         self._moved = 0
+        self._parting = False
 
     def begin(self, session: Coroutine[Any, Any, None]) -> None:
         """Start the session: the one coroutine that reads and answers."""
@@ -197,10 +198,15 @@ class LineServer(Protocol):
         self.abort()
 
     def part(self) -> None:
-        """Drop a connection that was hung up and whose peer has everything, but says no goodbye."""
+        """Drop a connection that was hung up and whose peer has everything, but says no goodbye, at the second call that finds it so.
+
+        The last words may still be on their way to the kernel, which the first call cannot see.
+        """
         moved = self._outlet.moved()
         if self.gone and moved is not None and not moved.outstanding:
-            self.abort()
+            if self._parting:
+                self.abort()
+            self._parting = True
 
     @property
     def idle(self) -> bool:

@@ -99,6 +99,23 @@ class Tls(Sockets):
         await self.until(lambda: not self.sessions)
         client.close()
 
+    async def test_last_words_at_a_stop_arrive_however_soon_the_connection_is_to_be_dropped(self) -> None:
+        port = self.listen(MemoryPost(), implicit=True)
+
+        def enter() -> ssl.SSLSocket:
+            client = self.trust.wrap_socket(socket.create_connection(("127.0.0.1", port), 20), server_hostname="localhost")
+            client.recv(100)
+            return client
+
+        client = await deferToThread(enter)
+        (session,) = self.sessions
+        session.hang_up(b"+OK bye\r\n")
+        session.part()
+        self.assertEqual(await deferToThread(client.recv, 100), b"+OK bye\r\n")
+        # The client's kernel takes its time to say that it has them.
+        await self.until(lambda: session.part() or not self.sessions)
+        client.close()
+
     async def test_small_answers_do_not_wait_for_acknowledgements(self) -> None:
         for implicit in (False, True):
             port = self.listen(MemoryPost(), implicit=implicit)
