@@ -23,6 +23,8 @@ _ROOT = Path(__file__).parents[1]
 _LIMIT = 120.0
 # After the limit the test is failed; a reactor may swallow that, so after the grace the whole run is ended.
 _GRACE = 60.0
+# Rooms with files that take minutes, or nearly. They begin first: then processes that share the suite end together.
+_LONG = ("clients", "faults", "gateways", "importers", "service", "cli")
 _stderr = pytest.StashKey[IO[bytes]]()
 
 
@@ -62,9 +64,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Here output is not captured yet, so this one is the real one.
     config.stash[_stderr] = os.fdopen(os.dup(2), "wb", buffering=0)
+    # Newer versions of xdist would begin with the files that have most tests, which take seconds.
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
     if config.getoption("--proof"):
         return
     proofs = [item for item in items if item.get_closest_marker("proof")]
