@@ -23,6 +23,8 @@ _ROOT = Path(__file__).parents[1]
 _LIMIT = 120.0
 # After the limit the test is failed; a reactor may swallow that, so after the grace the whole run is ended.
 _GRACE = 60.0
+# The profile fuzz has fifty times the examples of the usual one.
+_FUZZ_TAKES = 10
 # Rooms with files that take minutes, or nearly. They begin first: then processes that share the suite end together.
 _LONG = ("clients", "faults", "gateways", "importers", "service", "cli")
 _stderr = pytest.StashKey[IO[bytes]]()
@@ -108,6 +110,8 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     marker = item.get_closest_marker("limit")
     limit = float(marker.args[0]) if marker else _LIMIT
+    if item.config.getoption("--hypothesis-profile", None) == "fuzz":
+        limit *= _FUZZ_TAKES
     stderr = item.config.stash[_stderr]
 
     def out_of_time(number: int, frame: FrameType | None) -> None:
