@@ -24,13 +24,14 @@ PAUSE = 0.2
 
 
 class FirstAttempts:
-    """Makes the first attempt with a message and holds its client for at most `hold` seconds."""
+    """Makes the first attempt with a message and holds its client for at most `hold` seconds; calls `ended` behind each."""
 
-    def __init__(self, queue: Queue, workers: Workers, clock: IReactorTime, hold: float) -> None:
+    def __init__(self, queue: Queue, workers: Workers, clock: IReactorTime, hold: float, ended: Callable[[], None]) -> None:
         self._queue = queue
         self._workers = workers
         self._clock = clock
         self._hold = hold
+        self._ended = ended
 
     async def __call__(self, id: str) -> Outcome | None:
         """See relay.submission.Attempt. The attempt goes on when nobody waits for it any more."""
@@ -42,6 +43,7 @@ class FirstAttempts:
                 heard.callback(None)
 
         def over(outcomes: Mapping[str, Outcome] | Failure) -> None:
+            self._ended()
             if timer is not None and timer.active():
                 timer.cancel()
             if not heard.called:
@@ -88,6 +90,15 @@ class Retries(Service):
         if self._call is not None and self._call.active():
             self._call.cancel()
 
+    def reckon(self) -> None:
+        """An attempt has ended, wherever it was made: what it left may be due before the next look."""
+        next_look, due = self._call, self._queue.next_due()
+        if next_look is None or not next_look.active() or due is None or self._under_way >= self._most:
+            return
+        seconds = max(PAUSE, due - self._now())
+        if self._clock.seconds() + seconds < next_look.getTime():
+            self._in(seconds)
+
     def _in(self, seconds: float) -> None:
         if self._call is not None and self._call.active():
             self._call.cancel()
@@ -121,3 +132,4 @@ class Retries(Service):
         self._under_way -= 1
         if self._under_way == self._most - 1:
             self._in(PAUSE)
+        self.reckon()

@@ -62,9 +62,9 @@ class Sending(Service):
             now=time.time,
             chance=random.random,
         )
-        self.first = FirstAttempts(self.queue, self.carrying, reactor, config.submission.hold)
         # New mail must not wait for mail that fails: half of the workers are kept for it.
         self._retries = Retries(self.queue, self.spooling, self.carrying, reactor, time.time, max(1, relay.workers // 2))
+        self.first = FirstAttempts(self.queue, self.carrying, reactor, config.submission.hold, self._retries.reckon)
 
     def startService(self) -> None:
         """Raises SystemExit, having logged one line, when the spool cannot be had."""

@@ -13,7 +13,7 @@ from twisted.trial.unittest import TestCase
 
 from sesmail.mail.outcome import Outcome
 from sesmail.relay.queue import Ear
-from sesmail.service.attempts import FirstAttempts, Retries
+from sesmail.service.attempts import LOOK, FirstAttempts, Retries
 from sesmail.service.workers import Workers
 from tests.service.tls import reactor
 
@@ -60,6 +60,7 @@ class Attempting:
 class AttemptsTestCase(TestCase):
     def setUp(self) -> None:
         self.queue: Any = Attempting()
+        self.ended: list[str] = []
         self.workers = Workers(reactor, "sending", 8, 8)
         self.workers.startService()
         self.addCleanup(self.workers.stopService)
@@ -75,13 +76,15 @@ class AttemptsTestCase(TestCase):
 
 class FirstAttemptsTest(AttemptsTestCase):
     def hold(self, seconds: float) -> Deferred[Outcome | None]:
-        return Deferred.fromCoroutine(FirstAttempts(self.queue, self.workers, reactor, seconds)("id1"))
+        first = FirstAttempts(self.queue, self.workers, reactor, seconds, lambda: self.ended.append("id1"))
+        return Deferred.fromCoroutine(first("id1"))
 
     async def test_the_next_hops_verdict_is_the_answer(self) -> None:
         self.queue.go_on.set()
         outcome = await self.hold(SECONDS)
         assert outcome is not None
         self.assertEqual((outcome.code, outcome.id, self.queue.attempted), (250, "1", ["id1"]))
+        self.assertEqual(self.ended, ["id1"])
 
     async def test_a_refusal_is_heard_by_who_still_waits(self) -> None:
         self.queue.outcomes = REFUSED
@@ -157,6 +160,28 @@ class RetriesTest(AttemptsTestCase):
         await self.until(lambda: self.queue.attempted == ["id1"])
         self.assertGreaterEqual(time.time() - began, 0.4)
         self.assertLessEqual(self.queue.looks, 4)
+
+    async def test_what_an_attempt_elsewhere_has_left_is_attempted_when_it_is_due(self) -> None:
+        self.queue.go_on.set()
+        retries = self.begin()
+        await self.until(lambda: self.queue.looks == 1)
+        self.queue.waiting = [("id1", time.time() + 0.5)]
+        began = time.time()
+        retries.reckon()
+        await self.until(lambda: self.queue.attempted == ["id1"])
+        self.assertLess(time.time() - began, LOOK - 1)
+
+    async def test_however_many_attempts_end_they_do_not_put_off_the_next_look(self) -> None:
+        self.queue.go_on.set()
+        retries = self.begin()
+        await self.until(lambda: self.queue.looks == 1)
+        self.queue.waiting = [("id1", time.time() + 0.5)]
+
+        def ended() -> bool:
+            retries.reckon()
+            return bool(self.queue.attempted)
+
+        await self.until(ended)
 
     async def test_not_more_are_under_way_than_allowed_and_the_rest_follows(self) -> None:
         self.queue.waiting = [(f"id{number}", 0.0) for number in range(7)]
