@@ -20,7 +20,7 @@ PYTEST = -m pytest $(PYTEST_ARGUMENTS)
 SUITE = $(PYTEST) -n $(PROCESSES) --dist loadfile
 HYPOTHESIS = .venv/bin/python $(PYTEST) -m hypothesis --hypothesis-profile=fuzz
 
-.PHONY: demo test test-newest test-oldest lint types proof bench fuzz clean programs
+.PHONY: demo test test-newest test-oldest lint types proof bench fuzz clean environments programs
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime
@@ -62,9 +62,11 @@ clean:
 	    .import_linter_cache twisted/plugins/dropin.cache
 	find sesmail tests bench twisted -name __pycache__ -prune -exec rm -rf {} +
 
+environments: .venv/tests .venv-oldest/tests .venv-tools/tools
+
 # The mail programs that the tests fetch and send with, and servers to compare with.
 programs:
-	@$(ENSURE) curl dovecot dovecot-lmtpd fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
+	@$(ENSURE) venv curl dovecot dovecot-lmtpd fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
 
 .venv/runtime: setup.cfg
 	@$(ENSURE) venv
