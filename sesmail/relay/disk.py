@@ -25,11 +25,14 @@ def troubles() -> Iterator[None]:
         raise Unavailable(cause=error) from error
 
 
-def write_all(fd: int, data: bytes) -> None:
-    """Write everything: a single write may stop where the disk is full. Raises OSError."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def write_all(fd: int, *pieces: bytes) -> None:
+    """Write everything, in one call if that can be: a single one may stop where the disk is full. Raises OSError."""
+    done = os.writev(fd, pieces)
+    for piece in pieces:
+        view = memoryview(piece)[done:]
+        done = max(0, done - len(piece))
+        while view:
+            view = view[os.write(fd, view) :]
 
 
 class _Round:

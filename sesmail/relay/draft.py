@@ -47,25 +47,28 @@ class Draft:
             self._folders.new.forget(id)
         raise Unavailable(cause="ids repeat themselves")
 
-    def write(self, piece: bytes) -> None:
+    def write(self, *pieces: bytes) -> None:
         """The next octets of the message as it will be sent. Raises Limited, Unavailable."""
         with troubles():
-            self._write(piece)
+            self._write(*pieces)
 
-    def _write(self, piece: bytes) -> None:
-        # The first line goes out with the first octets, in one write.
-        self._size += len(piece)
-        write_all(self._fd, piece if self._begun else self._record_of(self._size).line() + piece)
+    def _write(self, *pieces: bytes) -> None:
+        self._size += sum(map(len, pieces))
+        if self._begun:
+            write_all(self._fd, *pieces)
+        else:
+            # The first line goes out with the first octets, in one write.
+            write_all(self._fd, self._record_of(self._size).line(), *pieces)
         self._begun = True
 
     def _record_of(self, size: int) -> Record:
         return replace(self._record, progress=replace(self._record.progress, size=size))
 
-    def commit(self, last: bytes = b"") -> None:
+    def commit(self, *last: bytes) -> None:
         """The last octets. Durable on return. Raises Limited, Unavailable: then nothing of it stays."""
         try:
             with troubles():
-                self._write_last(last)
+                self._write_last(*last)
                 self._place()
         except BaseException:
             with troubles():
@@ -75,13 +78,13 @@ class Draft:
         self._close()
         self._committed(self.id)
 
-    def _write_last(self, last: bytes) -> None:
+    def _write_last(self, *last: bytes) -> None:
         if not self._begun:
             # All of it comes at once, so that the first line is right already.
-            self._write(last)
+            self._write(*last)
             return
         if last:
-            self._write(last)
+            self._write(*last)
         line = self._record_of(self._size).progress.line()
         if os.pwrite(self._fd, line, 0) != len(line):
             raise Limited(smtp="452 4.3.1")

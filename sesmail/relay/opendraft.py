@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sesmail.errors import Unavailable
 from sesmail.relay.draft import Draft
@@ -25,14 +25,14 @@ class OpenDraft:
     def write(self, data: bytes) -> None:
         """The next octets. Raises Limited, Unavailable."""
         with self._lock:
-            draft, data = self._ready(data)
-            draft.write(data)
+            draft, pieces = self._ready(data)
+            draft.write(*pieces)
 
     def commit(self, data: bytes) -> str:
         """The last octets. Returns the id of the message, which is durable. Raises Limited, Unavailable: then nothing of it stays."""
         with self._lock:
-            draft, data = self._ready(data)
-            draft.commit(data)
+            draft, pieces = self._ready(data)
+            draft.commit(*pieces)
             self._committed = True
             return draft.id
 
@@ -48,13 +48,14 @@ class OpenDraft:
             if self._draft is not None:
                 self._draft.discard()
 
-    def _ready(self, data: bytes) -> tuple[Draft, bytes]:
+    def _ready(self, data: bytes) -> tuple[Draft, Sequence[bytes]]:
         # In this order, and give_up the other way round: at least one of the two sees what the other does.
         self._begun = True
         if self._given_up:
             raise Unavailable(cause="the client has gone")
+        pieces = [data]
         if self._draft is None:
             self._draft = self._begin()
-            data = self._first(self._draft.id) + data
-        self.octets += len(data)
-        return self._draft, data
+            pieces.insert(0, self._first(self._draft.id))
+        self.octets += sum(map(len, pieces))
+        return self._draft, pieces

@@ -17,6 +17,7 @@ _OPERATIONS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
         (
             "open",
             "write",
+            "writev",
             "pwrite",
             "pread",
             "preadv",

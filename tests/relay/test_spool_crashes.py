@@ -167,7 +167,17 @@ def test_a_message_is_durable_before_it_is_said_to_be(tmp_path: Path) -> None:
 
     with opened(post):
         post.accept()
-        assert operations(accept) == ["write", "pwrite", "fdatasync", "rename", "fsync", "accepted"]
+        assert operations(accept) == ["writev", "pwrite", "fdatasync", "rename", "fsync", "accepted"]
+
+
+def test_a_message_that_comes_in_one_piece_is_written_in_one_call(tmp_path: Path) -> None:
+    post = Post(tmp_path / "spool")
+    with opened(post):
+        done = operations(lambda say: post.spool.begin(to()).commit(b"line 1\r\n", b"line 2\r\n"))
+        assert done == ["writev", "fdatasync", "rename", "fsync"]
+        (name,) = post.names("queue")
+        with post.spool.take(name.partition("/")[2]) as message:
+            assert message.body().read() == b"line 1\r\nline 2\r\n"
 
 
 def test_an_attempt_costs_no_fsync_before_and_none_after_when_all_goes_well(tmp_path: Path) -> None:
@@ -197,7 +207,7 @@ def test_a_later_attempt_is_recorded_before_it_starts(tmp_path: Path) -> None:
     with opened(post):
         ids.append(post.accept())
         post.queue.attempt(ids[0])
-        kept = ["write", "utime", "fsync", "rename", "fsync"]
+        kept = ["writev", "utime", "fsync", "rename", "fsync"]
         assert operations(attempt) == ["pwrite", "fdatasync", "asked", *kept, "done"]
 
 
@@ -223,5 +233,5 @@ def test_a_report_is_durable_before_the_recipient_leaves(tmp_path: Path) -> None
 
     with opened(post):
         ids.append(post.accept())
-        kept = ["write", "utime", "fsync", "rename", "fsync"]
+        kept = ["writev", "utime", "fsync", "rename", "fsync"]
         assert operations(attempt) == [*kept, "delivered", "unlink", "fsync", "unlink"]
