@@ -62,7 +62,8 @@ class Workers(Service):
         """
         if not self.running or self._busy >= self._room:
             raise Unavailable(cause=f"the pool {self.name} is {'full' if self.running else 'stopped'}")
-        if len(self._threads) <= self._busy and len(self._threads) < self._most:
+        # What ended, but was not told yet, keeps no thread busy.
+        if len(self._threads) <= self._busy - len(self._ended) and len(self._threads) < self._most:
             self._add_thread()
         self._busy += 1
         over: Deferred[T] = Deferred()
