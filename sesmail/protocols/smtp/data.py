@@ -100,6 +100,8 @@ class Reception:
 
     async def _piece(self) -> bytes:
         clock = self._session.clock
+        if self._octets:
+            self._session.listener.reading.much(self._session.transport)
         began = clock.seconds()
         piece = await self._session.read_piece(_PIECE, min(self._policy.data_timeout, self._left))
         # Only time in which we wait for the client is the client's. What it makes up for is never more than the grace.

@@ -9,8 +9,11 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 
 from sesmail.errors import MailError, Malformed, Refused
 from sesmail.interfaces import Submission
@@ -21,6 +24,7 @@ from sesmail.protocols.inlet import LineTooLong
 from sesmail.protocols.lineserver import Gone
 from sesmail.protocols.sasl import challenge
 from sesmail.protocols.smtp.policy import Policy
+from sesmail.protocols.smtp.reading import Reading
 from sesmail.protocols.smtp.replies import COMMAND, LOGIN, Codes, answer, code_of, refusal, reply
 
 # RFC 5321 section 4.5.3.1.4, line end included.
@@ -29,8 +33,6 @@ COMMAND_LINE = 512
 MAIL_LINE = COMMAND_LINE + 26 + 17 + 500
 # RFC 4954 section 3.
 LOGIN_LINE = 12 * 1024
-# Twisted asks the kernel for 64 KiB at a time, and OpenSSL keeps a buffer as large as the largest read.
-_READ = 8 * 1024
 
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NOT_A_COMMAND = re.compile(rb"[^ -~]")
@@ -92,6 +94,7 @@ class Listener(session.Listener):
 
     policy: Policy
     verbs: Mapping[bytes, Verb]
+    reading: Reading = field(default_factory=Reading)
 
 
 class SMTPSession(session.Session):
@@ -122,8 +125,13 @@ class SMTPSession(session.Session):
 
     def connectionMade(self) -> None:
         """Begin, unless there are too many connections."""
-        _read_little(self.transport)
+        self.listener.reading.little(self.transport)
         super().connectionMade()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The end."""
+        self.listener.reading.end(self.transport)
+        super().connectionLost(reason)
 
     @property
     def submission(self) -> Submission:
@@ -255,9 +263,3 @@ async def _unknown(session: SMTPSession, argument: bytes) -> None:
 
 
 _UNKNOWN = Verb(run=_unknown, states=frozenset(State))
-
-
-def _read_little(transport: Any) -> None:
-    while (below := getattr(transport, "transport", None)) is not None:
-        transport = below
-    transport.bufferSize = _READ
