@@ -6,7 +6,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 CLOSE = "close"
 """Instead of a reply: close the connection."""
@@ -50,6 +50,11 @@ class _Dialog(socketserver.StreamRequestHandler):
     server: Scripted
 
     def handle(self) -> None:
+        # A client may leave in any way.
+        with suppress(ConnectionError):
+            self._talk()
+
+    def _talk(self) -> None:
         self.server.connections += 1
         if not self._say(self.server.reply("GREETING")):
             return
