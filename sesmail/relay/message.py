@@ -207,6 +207,8 @@ class _Behind(io.RawIOBase):
         return True
 
     def readinto(self, buffer: object) -> int:
+        if self._at >= self._size:
+            return 0
         count = os.preadv(self._fd, [memoryview(buffer)], self._start + self._at)  # type: ignore[arg-type]
         self._at += count
         return count

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO
 
 from sesmail.mail.envelope import Envelope
@@ -111,10 +112,14 @@ class _Letter:
 
     @classmethod
     def measured(cls, sender: str, message: BinaryIO) -> _Letter:
-        start, size, ascii = message.tell(), 0, True
+        start, first = message.tell(), message.read(_PIECE)
+        size, ascii = len(first), first.isascii()
         while piece := message.read(_PIECE):
             size += len(piece)
             ascii = ascii and piece.isascii()
+        if size == len(first):
+            # A small one is not read from the disk again.
+            message, start = BytesIO(first), 0
         return cls(sender, message, start, size, not ascii)
 
     def wire(self) -> Iterator[bytes]:
@@ -138,7 +143,7 @@ class _Attempt:
         """See split.Once: trouble with the server or the way there stops everything, a reply to one address does not."""
         outcomes: dict[str, Outcome] = {}
         try:
-            session, refused = self._introduced()
+            session, refused = self._introduced(group)
             if refused is not None:
                 return dict.fromkeys(group, refused), refused
             return outcomes, self._transaction(session, group, outcomes)
@@ -146,7 +151,7 @@ class _Attempt:
             stop = self._broken_off(error)
             return dict.fromkeys(group, stop) | outcomes, stop
 
-    def _introduced(self) -> tuple[Session, Outcome | None]:
+    def _introduced(self, group: Sequence[str]) -> tuple[Session, Outcome | None]:
         """A session that was told the sender, or the outcome for everybody."""
         session, fresh = self.session, False
         self.session = None
@@ -154,7 +159,7 @@ class _Attempt:
             session = self._open(False)
             fresh = session.used == 0
         try:
-            refused = self._mail(session)
+            refused = self._mail(session, group)
         except _TROUBLES:
             session.close()
             if fresh:
@@ -162,12 +167,12 @@ class _Attempt:
             # It had waited too long for the server's taste. Nothing of this message was said in it.
             session = self._open(True)
             self.session = session
-            refused = self._mail(session)
+            refused = self._mail(session, group)
         self.session = session
         session.used += 1
         return session, refused
 
-    def _mail(self, session: Session) -> Outcome | None:
+    def _mail(self, session: Session, group: Sequence[str]) -> Outcome | None:
         letter = self._letter
         words = f"MAIL FROM:<{letter.sender}>"
         if session.has_extn("size"):
@@ -180,14 +185,18 @@ class _Attempt:
                 # RFC 6152 section 3 leaves converting, which would break signatures, or not sending.
                 return trouble("8BITMIME: the server takes no 8-bit mail", "4.6.3")
             words += " BODY=8BITMIME"
+        session.ahead(words, *map(_rcpt, group))
         code, text = session.command(words)
-        return None if code == 250 else refusal("MAIL", code, text)
+        if code == 250:
+            return None
+        session.hear_out()
+        return refusal("MAIL", code, text)
 
     def _transaction(self, session: Session, group: Sequence[str], outcomes: dict[str, Outcome]) -> Outcome | None:
         """Fills in `outcomes`; returns what stops everything, if anything does."""
         taken = []
         for address in group:
-            code, text = session.command(f"RCPT TO:<{address}>")
+            code, text = session.command(_rcpt(address))
             if code in (250, 251, 252):
                 taken.append(address)
             else:
@@ -223,3 +232,7 @@ class _Attempt:
             self.session = None
         log.warning("SMTP: %s: %s", type(error).__name__, str(error)[:300])
         return error.outcome if isinstance(error, Stopped) else broken()
+
+
+def _rcpt(address: str) -> str:
+    return f"RCPT TO:<{address}>"

@@ -6,6 +6,7 @@ import base64
 import smtplib
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -61,6 +62,7 @@ class Session(smtplib.SMTP):
         self._context = context
         self._clock = clock
         self._received = b""
+        self._ahead: deque[str] = deque()
 
     def begin(self) -> None:
         """Connect, go over to TLS and log in, as the settings say."""
@@ -75,9 +77,23 @@ class Session(smtplib.SMTP):
         if self._settings.username is not None:
             self._log_in(self._settings.username, self._settings.password or "")
 
+    def ahead(self, *words: str) -> None:
+        """Say all of these at once, if the server takes that (RFC 2920). Then `command`, in this order, only hears the replies."""
+        if self.has_extn("pipelining") and all(map(str.isprintable, words)):
+            self.send("".join(f"{one}\r\n" for one in words))
+            self._ahead.extend(words)
+
+    def hear_out(self) -> None:
+        """The replies to what was said ahead are of no interest any more."""
+        while self._ahead:
+            self.command(self._ahead[0])
+
     def command(self, words: str) -> tuple[int, str]:
         """Say this and hear the reply. A 421 is the end (RFC 5321 section 3.8)."""
-        self.putcmd(words)
+        if self._ahead:
+            self._ahead.popleft()
+        else:
+            self.putcmd(words)
         return self.answer(words.partition(" ")[0])
 
     def answer(self, step: str) -> tuple[int, str]:
@@ -133,7 +149,10 @@ class Session(smtplib.SMTP):
         left = self.until - self._clock()
         if left <= 0:
             raise TimeoutError("no time left for this attempt")
-        self.sock.settimeout(min(left, self._settings.timeout))
+        timeout = min(left, self._settings.timeout)
+        # Setting it costs a call of the kernel each time.
+        if timeout != self.sock.gettimeout():
+            self.sock.settimeout(timeout)
         return self.sock
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:

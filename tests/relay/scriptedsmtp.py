@@ -33,6 +33,8 @@ class Scripted(socketserver.ThreadingTCPServer):
         self.said: list[str] = []
         self.messages: list[bytes] = []
         self.connections = 0
+        self.waits_for = 1
+        """So many commands in all must have come, MAIL the first of them, before it answers that."""
         self._replies = {**_REPLIES, **replies}
         self._lock = threading.Lock()
 
@@ -58,7 +60,7 @@ class _Dialog(socketserver.StreamRequestHandler):
         self.server.connections += 1
         if not self._say(self.server.reply("GREETING")):
             return
-        while line := self.rfile.readline():
+        for line in self._lines():
             words = line.decode("latin-1").strip()
             self.server.said.append(words)
             reply = self.server.reply(words)
@@ -66,6 +68,13 @@ class _Dialog(socketserver.StreamRequestHandler):
                 return
             if words == "DATA" and reply.startswith("354") and not self._message():
                 return
+
+    def _lines(self) -> Iterator[bytes]:
+        while line := self.rfile.readline():
+            together = [line]
+            if line.startswith(b"MAIL"):
+                together += [self.rfile.readline() for _ in range(1, self.server.waits_for)]
+            yield from together
 
     def _message(self) -> bool:
         data = b""

@@ -212,7 +212,8 @@ class _Together(io.BytesIO):
     """A message that goes on only when as many are sent as the barrier waits for."""
 
     def __init__(self, barrier: threading.Barrier) -> None:
-        super().__init__(_MAIL)
+        # Too large to be read only once.
+        super().__init__(_MAIL + b"a line\r\n" * 10_000)
         self._barrier = barrier
 
     def seek(self, *where: int) -> int:
@@ -231,6 +232,44 @@ def test_conversations_that_wait_are_ended_with_a_good_bye_that_takes_seconds_fo
         sender.close()
         assert GOOD_BYE <= time.monotonic() - began < 2 * GOOD_BYE
         assert "QUIT" in server.said
+
+
+_PIPELINING = "250-here\r\n250 PIPELINING"
+
+
+def test_what_a_server_takes_at_once_is_said_at_once() -> None:
+    with saying(EHLO=_PIPELINING) as server:
+        server.waits_for = 4
+        outcomes = send(courier(server), _A, _B, _C)
+        assert replies(outcomes) == dict.fromkeys((_A, _B, _C), "250 2.0.0")
+        said = ["MAIL FROM:<jack@example.com>", *(f"RCPT TO:<{address}>" for address in (_A, _B, _C)), "DATA", "QUIT"]
+        assert server.said[1:] == said
+
+
+def test_each_hears_its_own_reply_when_all_were_said_at_once() -> None:
+    with saying(EHLO=_PIPELINING, RCPT=["250 yes", "550 5.1.1 nobody", "250 yes"]) as server:
+        assert replies(send(courier(server), _A, _B, _C)) == {_A: "250 2.0.0", _B: "550 5.1.1", _C: "250 2.0.0"}
+
+
+def test_a_refused_sender_leaves_no_reply_for_the_next_message() -> None:
+    with saying(
+        EHLO=_PIPELINING, MAIL=["550 5.7.1 not you", "250 yes"], RCPT=["503 5.5.1 MAIL first", "503", "250 yes"]
+    ) as server:
+        sender = courier(server)
+        assert replies(sender.send(Envelope("jack@example.com", (_A, _B)), io.BytesIO(_MAIL))) == dict.fromkeys(
+            (_A, _B), "550 5.7.1"
+        )
+        assert replies(send(sender)) == {_A: "250 2.0.0"}
+        assert server.connections == 1
+
+
+def test_a_conversation_that_had_ended_costs_no_attempt_when_all_is_said_at_once() -> None:
+    with saying(EHLO=_PIPELINING, MAIL=["250 ok", CLOSE, "250 ok"]) as server:
+        sender = courier(server)
+        for _ in range(2):
+            assert replies(sender.send(Envelope("", (_A, _B)), io.BytesIO(_MAIL))) == dict.fromkeys((_A, _B), "250 2.0.0")
+        sender.close()
+        assert server.connections == 2
 
 
 @pytest.mark.parametrize("reply", [CLOSE, "421 4.4.2 you said nothing for long"])
