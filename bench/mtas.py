@@ -119,18 +119,20 @@ def aiosmtpd(certificate: Certificate) -> Iterator[Server]:
 
 
 class Sink:
-    """Takes `count` messages over SMTP, throws them away and ends."""
+    """Takes `count` messages over SMTP, throws them away and ends. On return it listens."""
 
     def __init__(self, port: int, count: int) -> None:
         self._process = subprocess.Popen(
-            ["/usr/sbin/smtp-sink", "-4", "-m", "500", "-M", str(count), f"127.0.0.1:{port}", "500"],
+            ["/usr/sbin/smtp-sink", "-4", "-u", "nobody", "-m", "500", "-M", str(count), f"127.0.0.1:{port}", "500"],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
+        wait_until(lambda: answers(port), seconds=10, what=lambda: f"smtp-sink ended with {self._process.poll()}")
 
     def wait(self, seconds: float) -> None:
-        """Until it has all of them. Raises TimeoutExpired."""
-        self._process.wait(seconds)
+        """Until it has all of them. Raises TimeoutExpired, and ValueError when it failed."""
+        if self._process.wait(seconds):
+            raise ValueError(f"smtp-sink ended with {self._process.returncode}")
 
     def stop(self) -> None:
         """End it, whatever it has got."""
