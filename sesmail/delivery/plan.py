@@ -23,6 +23,9 @@ class Reason(enum.Enum):
     VIRUS = "virus"
     DMARC = "dmarc"
     NOT_AUTHENTICATED = "not-authenticated"
+    UNREADABLE = "unreadable-recipient"
+    NOBODY = "no-recipient"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)

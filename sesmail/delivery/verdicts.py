@@ -5,38 +5,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from sesmail.aws.receipt import DmarcPolicy, Verdict, Verdicts
 from sesmail.delivery.plan import Reason
 
-
-class Result(enum.Enum):
-    """The status of one of SES's verdicts. NONE: the check did not run or did not end."""
-
-    PASSED = "PASS"
-    FAILED = "FAIL"
-    GRAY = "GRAY"
-    NONE = "PROCESSING_FAILED"
-
-    @classmethod
-    def of(cls, status: object) -> Result:
-        """What a notice or a header field says, in any case; NONE for what is not known here, such as ``DISABLED``."""
-        return next((result for result in cls if isinstance(status, str) and result.value == status.strip().upper()), cls.NONE)
-
-
-@dataclass(frozen=True)
-class Verdicts:
-    """All of them. `dmarc_policy` is what the sender's domain asks for when DMARC failed: ``none``, ``quarantine``, ``reject``."""
-
-    spam: Result = Result.NONE
-    virus: Result = Result.NONE
-    spf: Result = Result.NONE
-    dkim: Result = Result.NONE
-    dmarc: Result = Result.NONE
-    dmarc_policy: str = ""
-
-    @property
-    def authenticated(self) -> bool:
-        """Whether the sender is who he says, so that it is no backscatter to answer him."""
-        return Result.PASSED in (self.spf, self.dkim, self.dmarc)
+_SCANNED = frozenset({Verdict.PASS, Verdict.FAIL, Verdict.GRAY})
 
 
 class Action(enum.IntEnum):
@@ -76,15 +48,22 @@ def judge(verdicts: Verdicts, rules: VerdictRules) -> Judgement:
         (_by_policy(verdicts, rules), Reason.DMARC),
     )
     action, reason = max(said, key=lambda pair: pair[0])
-    return Judgement(action, Reason.RULE if action is Action.DELIVER else reason, verdicts.authenticated)
+    return Judgement(action, Reason.RULE if action is Action.DELIVER else reason, is_authenticated(verdicts))
 
 
-def _scanned(result: Result, failed: Action, unscanned: Action) -> Action:
-    return {Result.FAILED: failed, Result.NONE: unscanned}.get(result, Action.DELIVER)
+def is_authenticated(verdicts: Verdicts) -> bool:
+    """Whether the sender is who he says, so that it is no backscatter to answer him."""
+    return Verdict.PASS in (verdicts.spf, verdicts.dkim, verdicts.dmarc)
+
+
+def _scanned(verdict: Verdict, failed: Action, unscanned: Action) -> Action:
+    if verdict is Verdict.FAIL:
+        return failed
+    return Action.DELIVER if verdict in _SCANNED else unscanned
 
 
 def _by_policy(verdicts: Verdicts, rules: VerdictRules) -> Action:
-    if verdicts.dmarc is not Result.FAILED:
+    if verdicts.dmarc is not Verdict.FAIL:
         return Action.DELIVER
-    policies = {"quarantine": rules.dmarc_quarantine, "reject": rules.dmarc_reject}
-    return policies.get(verdicts.dmarc_policy.strip().lower(), Action.DELIVER)
+    policies = {DmarcPolicy.QUARANTINE: rules.dmarc_quarantine, DmarcPolicy.REJECT: rules.dmarc_reject}
+    return policies.get(verdicts.dmarc_policy, Action.DELIVER) if verdicts.dmarc_policy else Action.DELIVER
