@@ -9,10 +9,10 @@ from typing import BinaryIO
 
 from sesmail.errors import MailError, NoSuchMailbox, Refused, TooLarge
 from sesmail.interfaces import NO_STORE, Deliver, Place, StorePlace
+from sesmail.mail.delivered import fields
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome
 from sesmail.relay.courier import Courier
-from sesmail.relay.delivered import fields
 from sesmail.storage.store import Store
 
 log = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sesmail.errors import MailError
+from sesmail.mail.delivered import fields
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome
-from sesmail.relay.delivered import fields
 from sesmail.relay.disk import troubles
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
