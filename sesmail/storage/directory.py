@@ -6,28 +6,25 @@ special files are no keys. Folders stay when their last file is removed.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import logging
 import os
-import secrets
 import stat
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from sesmail.errors import Malformed, NoSuchMessage, Refused
 from sesmail.storage.abandoned import Sweep
+from sesmail.storage.files import Reading, etag_of, metadata_of, removed, row, status_of, written
+from sesmail.storage.metadata import check
 from sesmail.storage.paths import PARTIAL, folder, is_absence, split, split_prefix, troubles
-from sesmail.storage.store import Aged, Loaded, Row, Unchanged, read_whole
+from sesmail.storage.store import Aged, Head, Loaded, Row, Store, Unchanged, carry, read_whole
 
 log = logging.getLogger(__name__)
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class DirectoryStore:
@@ -54,21 +51,31 @@ class DirectoryStore:
                 if name.endswith(b"/"):
                     yield (base + name).decode()
 
-    def open(self, key: str) -> BinaryIO:
-        """The object, for reading. Raises NoSuchMessage, Malformed, Unavailable."""
+    def head(self, key: str) -> Head:
+        """See Store."""
+        with self.open(key) as file, troubles():
+            status = os.fstat(file.fileno())
+            return Head(status.st_size, etag_of(status), status.st_mtime, metadata_of(file.fileno()))
+
+    def open(self, key: str, *, match: str | None = None) -> BinaryIO:
+        """See Store. The file is seekable. Raises Malformed, too."""
         *above, last = split(key)
         with troubles():
             try:
                 with folder(self._root, above) as inside:
-                    file = os.fdopen(os.open(last, _READ, dir_fd=inside), "rb", buffering=0)
+                    file = Reading(os.open(last, _READ, dir_fd=inside))
             except OSError as error:
                 if is_absence(error):
                     raise NoSuchMessage(cause=error) from None
                 raise
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                file.close()
-                raise NoSuchMessage(cause=f"not a file: {key!r}")
-            return file
+            status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            file.close()
+            raise NoSuchMessage(cause=f"not a file: {key!r}")
+        if match not in (None, etag_of(status)):
+            file.close()
+            raise Refused("the object is not what it was expected to be")
+        return file
 
     def load(self, key: str, *, limit: int, known: str | None = None) -> Loaded | Unchanged:
         """See Store."""
@@ -84,19 +91,32 @@ class DirectoryStore:
             status = os.fstat(file.fileno())
             return Aged(read_whole(file.read, limit), etag_of(status), max(0.0, time.time() - status.st_mtime))
 
-    def put(self, key: str, data: bytes, *, absent: bool = False, match: str | None = None) -> str:
+    def put(
+        self,
+        key: str,
+        data: bytes | BinaryIO,
+        *,
+        absent: bool = False,
+        match: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
         """See Store. Also removes from the key's folder what a crash left half-written, when it is a day old."""
         *above, last = split(key)
+        known = check(metadata or {})
         with troubles():
             try:
                 with folder(self._root, above, create=True) as inside:
-                    etag = _written(inside, last, data, absent, match)
+                    etag = written(inside, last, data, known, absent, match)
                     self._sweep.look(above, inside, time.time())
                     return etag
             except OSError as error:
                 if is_absence(error):
                     raise Malformed(cause=error) from None
                 raise
+
+    def copy(self, source: str, key: str, *, match: str, metadata: Mapping[str, str], out_of: Store | None = None) -> None:
+        """See Store."""
+        carry(self if out_of is None else out_of, source, self, key, match=match, metadata=metadata)
 
     def delete(self, keys: Iterable[str]) -> dict[str, str]:
         """See Store."""
@@ -108,7 +128,7 @@ class DirectoryStore:
         for parts, names in by_folder.items():
             try:
                 with folder(self._root, parts) as inside:
-                    remaining |= _removed(inside, names)
+                    remaining |= removed(inside, names)
             except OSError as error:
                 if not is_absence(error):
                     remaining |= dict.fromkeys(names.values(), error.strerror or type(error).__name__)
@@ -159,76 +179,9 @@ def _looked_up(root: Path, above: Sequence[bytes], names: Sequence[bytes]) -> li
             for name in names:
                 if name.endswith(b"/"):
                     found.append((name, None))
-                elif (status := _status(inside, name)) is not None:
+                elif (status := status_of(inside, name)) is not None:
                     found.append((name, status))
     except OSError as error:
         if not is_absence(error):
             raise
     return found
-
-
-def _status(inside: int, name: bytes) -> os.stat_result | None:
-    """The status of a regular file, else None."""
-    try:
-        status = os.stat(name, dir_fd=inside, follow_symlinks=False)
-    except OSError as error:
-        if is_absence(error):
-            return None
-        raise
-    return status if stat.S_ISREG(status.st_mode) else None
-
-
-def row(key: bytes, status: os.stat_result) -> Row:
-    """What a listing says of a file."""
-    moment = datetime.fromtimestamp(max(status.st_mtime_ns, 0) // 1_000_000 / 1000, UTC)
-    modified = moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
-    return Row(key, modified.encode(), etag_of(status).encode(), b"%d" % status.st_size)
-
-
-def etag_of(status: os.stat_result) -> str:
-    """32 hex digits that stay while the file is not touched: BLAKE2b over device, inode, size and time of last change in ns."""
-    text = f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns}"
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def _written(inside: int, name: bytes, data: bytes, absent: bool, match: str | None) -> str:
-    partial = PARTIAL + secrets.token_hex(8).encode()
-    with os.fdopen(os.open(partial, _CREATE, 0o640, dir_fd=inside), "wb") as file:
-        try:
-            file.write(data)
-            file.flush()
-            # The kernel's own stamps are some milliseconds coarse: two versions of one size could get one ETag.
-            now = time.time_ns()
-            os.utime(file.fileno(), ns=(now, now))
-            os.fsync(file.fileno())
-            _take_place(inside, partial, name, absent, match)
-        except BaseException:
-            os.unlink(partial, dir_fd=inside)
-            raise
-        etag = etag_of(os.fstat(file.fileno()))
-    os.fsync(inside)
-    return etag
-
-
-def _take_place(inside: int, partial: bytes, name: bytes, absent: bool, match: str | None) -> None:
-    # The lock, until the folder is closed, makes condition and renaming one step for all processes.
-    fcntl.flock(inside, fcntl.LOCK_EX)
-    if absent or match is not None:
-        status = _status(inside, name)
-        if (etag_of(status) if status else None) != match:
-            raise Refused("the object is not what it was expected to be")
-    os.rename(partial, name, src_dir_fd=inside, dst_dir_fd=inside)
-
-
-def _removed(inside: int, names: dict[bytes, str]) -> dict[str, str]:
-    fcntl.flock(inside, fcntl.LOCK_EX)
-    remaining: dict[str, str] = {}
-    for name, key in names.items():
-        try:
-            if _status(inside, name) is not None:
-                os.unlink(name, dir_fd=inside)
-        except OSError as error:
-            if not is_absence(error):
-                remaining[key] = error.strerror or type(error).__name__
-    os.fsync(inside)
-    return remaining

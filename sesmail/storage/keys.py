@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sesmail.errors import NoSuchMailbox
+from sesmail.errors import Malformed, NoSuchMailbox
 from sesmail.interfaces import Place, StorePlace
 
 SETUP_NOTE = b"AMAZON_SES_SETUP_NOTIFICATION"
@@ -19,6 +19,8 @@ RESERVED = b".sesmail"
 LONGEST_LOCAL = 64
 LONGEST_DOMAIN = 255
 LONGEST_FOLDER = 100
+LONGEST_ID = 200
+LONGEST_KEY = 1024
 
 _FIELD = re.compile(r"%(.?)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -143,6 +145,27 @@ def folder_prefix(prefix: str, name: str) -> str:
     except NoSuchMailbox:
         raise ValueError(f"not a name of a folder: {name!r}") from None
     return f"{_as_folder(prefix)}+{name}/"
+
+
+def message_key(prefix: str, folder: str, id: str) -> str:
+    """The object that holds a message of the mailbox behind `prefix`, or of a folder of it where `folder` is not empty.
+
+    Raises NoSuchMailbox for a folder that could not be one part of a key, and for a key over S3's 1024 octets; Malformed for an id
+    that could not be one part of a key, or would not be listed as mail.
+    """
+    try:
+        name = folded(id, LONGEST_ID).encode()
+    except NoSuchMailbox:
+        raise Malformed(cause=f"no id of a message: {id!r}") from None
+    try:
+        key = (folder_prefix(prefix, folder) if folder else prefix) + id
+    except ValueError as error:
+        raise NoSuchMailbox(cause=error) from None
+    if not is_mail(name, b"1", nested=False):
+        raise Malformed(cause=f"no id of a message: {id!r}")
+    if len(key.encode()) > LONGEST_KEY:
+        raise NoSuchMailbox(cause=f"a key of {len(key.encode())} octets")
+    return key
 
 
 def lock_key(prefix: str) -> str:

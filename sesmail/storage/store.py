@@ -6,9 +6,9 @@ awaits it on the reactor.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from sesmail.errors import TooLarge, Unavailable
 from sesmail.interfaces import Body
@@ -46,6 +46,17 @@ class Aged(Loaded):
 
 
 @dataclass(frozen=True)
+class Head:
+    """What is known of an object without its octets: `modified` in seconds since 1970, names of `metadata` in lower case without
+    ``x-amz-meta-``."""
+
+    size: int
+    etag: str
+    modified: float
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Unchanged:
     """The object still has the ETag that the caller knows."""
 
@@ -62,6 +73,12 @@ def read_whole(read: Callable[[int], bytes], limit: int) -> bytes:
         if len(data) > limit:
             raise TooLarge
     return data
+
+
+def carry(out_of: Store, source: str, into: Store, key: str, *, match: str, metadata: Mapping[str, str]) -> None:
+    """Copy from store to store by reading and writing. Raises as `Store.copy` does."""
+    with out_of.open(source, match=match) as file:
+        into.put(key, file, metadata=metadata)
 
 
 class Store(Protocol):
@@ -84,9 +101,35 @@ class Store(Protocol):
     def load_aged(self, key: str, *, limit: int) -> Aged:
         """As `load`, with the object's age from the same answer."""
 
-    def put(self, key: str, data: bytes, *, absent: bool = False, match: str | None = None) -> str:
+    def head(self, key: str) -> Head:
+        """What is known of an object. Raises NoSuchMessage when it is absent; a missing bucket is Unavailable."""
+
+    def open(self, key: str, *, match: str | None = None) -> BinaryIO:
+        """An object's octets, once, in order; the caller closes it. `match`: only of this ETag. Raises NoSuchMessage, Refused; a read
+        raises Unavailable when the store breaks off or gives fewer octets than it promised."""
+
+    def put(
+        self,
+        key: str,
+        data: bytes | BinaryIO,
+        *,
+        absent: bool = False,
+        match: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
         """Write an object and return its ETag; durable on return. `absent`: only if there is none; `match`: only over this ETag.
-        Raises Refused when the condition does not hold."""
+
+        A file is read from where it stands, never whole into memory, and not closed. `metadata`: see `metadata.check`; a directory
+        keeps it as far as its file system can, so nothing may rest on it. Raises Refused when the condition does not hold, Malformed
+        and TooLarge for metadata that cannot be stored.
+        """
+
+    def copy(self, source: str, key: str, *, match: str, metadata: Mapping[str, str], out_of: Store | None = None) -> None:
+        """Copy an object, within the store without fetching it; durable on return. `metadata` replaces all that the source has.
+
+        `match`: the ETag that the source must still have, else Refused; NoSuchMessage when it is gone. `out_of`: the store that the
+        source lies in, where that is another one. Raises Malformed and TooLarge as `put` does.
+        """
 
     def delete(self, keys: Iterable[str]) -> dict[str, str]:
         """Remove keys in as few requests as the store allows; returns those that remain, each with the store's reason. Removing

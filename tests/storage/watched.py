@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import BinaryIO
 
 from sesmail.errors import MailError, Refused
-from sesmail.storage.store import Aged, Loaded, Row, Store, Unchanged
+from sesmail.storage.store import Aged, Head, Loaded, Row, Store, Unchanged
 
 
 class Watched:
@@ -38,14 +39,32 @@ class Watched:
             raise self.on_load
         return replace(self.store.load_aged(key, limit=limit), age=self.clock - self._written[key])
 
-    def put(self, key: str, data: bytes, *, absent: bool = False, match: str | None = None) -> str:
+    def head(self, key: str) -> Head:
+        return self.store.head(key)
+
+    def open(self, key: str, *, match: str | None = None) -> BinaryIO:
+        return self.store.open(key, match=match)
+
+    def copy(self, source: str, key: str, *, match: str, metadata: Mapping[str, str], out_of: Store | None = None) -> None:
+        self.store.copy(source, key, match=match, metadata=metadata, out_of=out_of)
+
+    def put(
+        self,
+        key: str,
+        data: bytes | BinaryIO,
+        *,
+        absent: bool = False,
+        match: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> str:
         self.asked.append("PUT")
         if self.on_put:
             raise self.on_put
         first, self.before_put = self.before_put, None
         if first:
             first()
-        etag = self.store.put(key, data, absent=absent and self.conditions, match=match if self.conditions else None)
+        absent, match = (absent, match) if self.conditions else (False, None)
+        etag = self.store.put(key, data, absent=absent, match=match, metadata=metadata)
         self._written[key] = self.clock
         if self.loses_answers:
             # As when boto3 sends a request again of which only the answer was lost.
