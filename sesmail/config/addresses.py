@@ -26,6 +26,9 @@ def _pattern(text: str) -> str:
     return _address_or_domain(text if "@" in text else f"@{text}")
 
 
+ADDRESS = Text("address", _address)
+"""An address, in lower case."""
+
 ADDRESS_OR_DOMAIN = Text("address", _address_or_domain)
 """An address, or ``@domain`` for every address of that domain; in lower case."""
 
@@ -42,3 +45,13 @@ def _map(text: str) -> str:
 
 
 MAP = Text("TYPE:PATH", _map)
+
+
+def _target(text: str) -> str:
+    if not 0 < len(text) <= 4096 or text != text.strip():
+        raise BadValue("must be a target such as tom@example.com or lmtp:tom, without spaces around it")
+    return text
+
+
+TARGET = Text("target", _target)
+"""What an address leads to, as sesmail.delivery.targets reads it, which alone knows whether it can be used."""

@@ -17,3 +17,13 @@ IDENTITY = matching(
 )
 CONFIGURATION_SET = matching("name", "letters, digits, _ and -, at most 64 of them", r"[A-Za-z0-9_-]{1,64}")
 TAG = matching("tag", "name=value, both of letters, digits, _ and -", r"[A-Za-z0-9_-]{1,255}=[A-Za-z0-9_.@-]{1,255}")
+TOPIC = matching(
+    "ARN",
+    "a topic such as arn:aws:sns:eu-west-1:123456789012:mail",
+    r"arn:aws[a-z-]{0,20}:sns:[a-z0-9-]{3,32}:\d{12}:[A-Za-z0-9._-]{1,256}",
+)
+QUEUE_URL = matching(
+    "URL",
+    "the URL of a queue, such as https://sqs.eu-west-1.amazonaws.com/123456789012/mail",
+    r"https?://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?/[A-Za-z0-9._/-]{1,300}",
+)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sesmail.config import credentials, listeners, sendingchecks
+from sesmail.config import credentials, listeners, receivingchecks, sendingchecks
 from sesmail.config.credentials import WHO
 from sesmail.config.locations import is_loopback
 from sesmail.config.read import Reading
@@ -135,7 +135,7 @@ def _users(config: Config, reading: Reading) -> None:
 
 
 def _pop3(config: Config, reading: Reading) -> None:
-    if not config.pop3.listeners and not config.submission.listeners:
+    if not any(config.listeners.values()) and not receivingchecks.is_told(config):
         reading.warnings.append("pop3.listeners is empty, nothing is served")
     if config.pop3.plaintext == "always":
         reading.warnings.append("pop3.plaintext is always: passwords may cross the network unprotected")
@@ -144,11 +144,11 @@ def _pop3(config: Config, reading: Reading) -> None:
 
 
 def _listeners(config: Config, reading: Reading) -> None:
-    listeners.check({"pop3.listeners": config.pop3.listeners, "submission.listeners": config.submission.listeners}, reading)
+    listeners.check(config.listeners, reading)
 
 
 def _tls(config: Config, reading: Reading) -> None:
-    wanting = [one.endpoint for one in (*config.pop3.listeners, *config.submission.listeners) if one.tls != "none"]
+    wanting = [one.endpoint for found in config.listeners.values() for one in found if one.tls != "none"]
     if wanting and not config.tls.certificates and not config.tls.self_signed:
         reading.refuse(
             "tls.certificates",
@@ -190,13 +190,19 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config, Reading], None]], ...] =
     (("auth",), _auth),
     (("auth", "mailboxes"), _users),
     (("auth", "storage"), _logins_without_store),
-    (("pop3",), _pop3),
-    (("pop3", "submission"), _listeners),
+    (("pop3", "submission", "sns", "lmtp", "queue"), _pop3),
+    (("pop3", "submission", "sns", "lmtp"), _listeners),
     (("submission",), sendingchecks.submission),
     (("relay", "mailboxes", "storage"), sendingchecks.relay),
     (("relay", "ses"), sendingchecks.ses),
     (("relay", "smarthost"), sendingchecks.smarthost),
     (("aliases",), sendingchecks.aliases),
+    (("incoming", "queue", "sns", "mailboxes", "storage", "auth"), receivingchecks.incoming),
+    (("routing", "lmtp_out"), receivingchecks.routing),
+    (("lmtp_out",), receivingchecks.lmtp_out),
+    (("queue",), receivingchecks.queue),
+    (("sns",), receivingchecks.sns),
+    (("lmtp", "storage", "routing"), receivingchecks.lmtp),
     (("tls",), _certificates),
-    (("pop3", "submission", "tls", "storage"), _tls),
+    (("pop3", "submission", "sns", "lmtp", "tls", "storage"), _tls),
 )

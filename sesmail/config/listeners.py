@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sesmail.config.kinds import ListOf, choice
-from sesmail.config.locations import LISTEN, NETWORK
+from sesmail.config.locations import LISTEN, NETWORK, is_loopback
 from sesmail.config.option import option, required
 from sesmail.config.read import Reading
 
@@ -43,3 +44,14 @@ def _check_proxies(listener: Listener, path: str, reading: Reading) -> None:
         reading.refuse(path, "needs trusted, the addresses of the proxies")
     if listener.trusted and not proxied:
         reading.refuse(f"{path}.trusted", "is for haproxy: endpoints only")
+
+
+def is_beyond_this_machine(endpoint: str) -> bool:
+    """Whether others than programs and proxies of this machine, or the proxies of haproxy:, can connect. A socket of systemd counts
+    as such unless it is a Unix one."""
+    if endpoint.startswith(("unix:", "haproxy:")):
+        return False
+    if endpoint.startswith("systemd:"):
+        return "domain=UNIX" not in endpoint
+    found = re.search(r":interface=((?:\\.|[^:\\])*)", endpoint)
+    return found is None or not is_loopback(re.sub(r"\\(.)", r"\1", found[1]))

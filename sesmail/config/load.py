@@ -19,6 +19,7 @@ from sesmail.config.listeners import Listener
 from sesmail.config.option import options
 from sesmail.config.problems import ConfigError, Where, nearest
 from sesmail.config.read import Bad, Reading
+from sesmail.config.receivingchecks import sweep_every
 from sesmail.config.secrets import readable_by_others
 from sesmail.config.table import Config, sections
 from sesmail.config.tree import Mapping, Node, Scalar, parse
@@ -151,9 +152,10 @@ def _resolved(config: Config, reading: Reading) -> Config:
     config = _embedded(config, reading)
     state_dir = config.service.state_dir or _state_dir(reading.environ)
     url = config.storage.url or f"file://{quote(state_dir)}/mail"
-    relay = config.relay
+    relay, incoming = config.relay, config.incoming
     return replace(
         config,
+        incoming=replace(incoming, url=incoming.url or url, sweep_every=sweep_every(config)),
         storage=replace(config.storage, url=url),
         service=replace(config.service, state_dir=state_dir),
         relay=replace(relay, spool=relay.spool or f"{state_dir}/spool", outbox=relay.outbox or f"{state_dir}/outbox"),

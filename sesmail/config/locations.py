@@ -159,6 +159,20 @@ def _socket(text: str) -> str:
 SOCKET = Text("socket", _socket)
 
 
+def _server(text: str) -> str:
+    if text.startswith("/"):
+        if len(text) > 100:
+            raise BadValue("must be a path of at most 100 characters, for it is that of a socket")
+        return text
+    try:
+        return str(ipaddress.ip_address(text)) if text else text
+    except ValueError:
+        return domain(text)
+
+
+SERVER = Text("host or path", _server)
+
+
 def user(text: str) -> str:
     """A login name that cannot be taken for a path: no slash, no ``..``, no ``.`` or ``+`` at the start. Raises BadValue."""
     local, at, host = text.partition("@")

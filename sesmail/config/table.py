@@ -44,6 +44,8 @@ from sesmail.config.locations import (
     USER,
 )
 from sesmail.config.option import option, required
+from sesmail.config.receiving import Incoming, LmtpOut, Routing
+from sesmail.config.receivingdoors import Feedback, Lmtp, Queue, Sns
 from sesmail.config.sending import Aliases, Relay, Ses, Smarthost, Submission
 
 
@@ -294,12 +296,29 @@ class Config:
     ses: Ses = field(default_factory=Ses)
     smarthost: Smarthost = field(default_factory=Smarthost)
     aliases: Aliases = field(default_factory=Aliases)
+    incoming: Incoming = field(default_factory=Incoming)
+    routing: Routing = field(default_factory=Routing)
+    lmtp_out: LmtpOut = field(default_factory=LmtpOut)
+    queue: Queue = field(default_factory=Queue)
+    sns: Sns = field(default_factory=Sns)
+    feedback: Feedback = field(default_factory=Feedback)
+    lmtp: Lmtp = field(default_factory=Lmtp)
     limits: Limits = field(default_factory=Limits)
     tls: Tls = field(default_factory=Tls)
     service: Service = field(default_factory=Service)
     log: Log = field(default_factory=Log)
     source: str | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def listeners(self) -> dict[str, tuple[Listener, ...]]:
+        """All ports and sockets, by their option."""
+        return {
+            "pop3.listeners": self.pop3.listeners,
+            "submission.listeners": self.submission.listeners,
+            "sns.listeners": self.sns.listeners,
+            "lmtp.listeners": self.lmtp.listeners,
+        }
 
 
 def sections() -> dict[str, type[Any]]:

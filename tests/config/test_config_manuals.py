@@ -45,10 +45,10 @@ def section_text(name: str) -> str:
     return prose(found[1])
 
 
-def entries(name: str) -> dict[str, Field[Any]]:
+def entries(name: str) -> list[tuple[str, Field[Any]]]:
     kinds = [one.metadata["kind"] for one in options(sections()[name]).values()]
     of_lists = [kind.item.cls for kind in kinds if isinstance(kind, ListOf) and isinstance(kind.item, Entry)]
-    return {key: one for cls in of_lists for key, one in options(cls).items()}
+    return [pair for cls in of_lists for pair in options(cls).items()]
 
 
 def test_the_example_file_as_shipped_is_the_embedded_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_the_example_file_says_every_sentence(name: str) -> None:
     text = section_text(name)
     for key, one in options(sections()[name]).items():
         assert one.metadata["sentence"] in text, key
-    for key, one in entries(name).items():
+    for key, one in entries(name):
         assert f"{key} ({default(one)}): {one.metadata['sentence']}" in text
 
 
@@ -98,12 +98,12 @@ def test_every_example_is_a_good_configuration(example: str, tmp_path: Path) -> 
 
 def test_the_man_page_says_what_the_table_says() -> None:
     text = MANUAL.read_text()
-    tables = [options(cls) for cls in sections().values()] + [entries(name) for name in sections()]
+    tables = [list(options(cls).items()) for cls in sections().values()] + [entries(name) for name in sections()]
     for table in tables:
-        for key, one in table.items():
+        for key, one in table:
             assert entry(key, one) in text
     said = re.findall(r"^``(\w+)`` \(", text, re.MULTILINE)
-    assert sorted(said) == sorted(key for table in tables for key in table)
+    assert sorted(said) == sorted(key for table in tables for key, _ in table)
 
 
 def test_the_man_page_of_the_command_names_every_subcommand() -> None:
