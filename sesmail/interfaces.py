@@ -203,6 +203,35 @@ class Submission(Protocol):
         """DATA was said. Raises Unavailable, Limited (a full disk is ``452 4.3.1``)."""
 
 
+class Parcel(Protocol):
+    """One message on its way in by LMTP, between DATA and the answers to its final dot."""
+
+    async def write(self, piece: bytes) -> None:
+        """See Letter."""
+
+    async def finish(self) -> Mapping[str, Outcome]:
+        """All octets were written. Returns an outcome for each recipient; for whom it is ACCEPTED it is durable, or with its next hop.
+
+        Raises a MailError when nobody has it; then nothing of it stays. When the client leaves meanwhile, what is delivered stays so.
+        """
+
+    async def discard(self) -> None:
+        """See Letter."""
+
+
+class Reception(Protocol):
+    """What a mail server that delivers here is told. Addresses come as `mail.address` writes them."""
+
+    async def sender(self, address: str) -> None:
+        """Is mail of this sender (``""`` is the null sender) taken? Raises Refused, Limited, Unavailable."""
+
+    async def recipient(self, address: str, count: int) -> None:
+        """Is mail for this address taken, as one more after `count` recipients? Raises NoSuchMailbox, Refused, Unavailable."""
+
+    async def begin(self, sender: str, recipients: Sequence[str], hop: Hop) -> Parcel:
+        """DATA was said; nobody is in `recipients` twice. Raises Unavailable, Limited (a full disk is ``452 4.3.1``)."""
+
+
 Deliver: TypeAlias = Callable[[Envelope, BinaryIO], Mapping[str, Outcome]]
 """Bring a message to the mailboxes of this system: blocking, an outcome for each recipient, what is accepted is durable."""
 

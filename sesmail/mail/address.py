@@ -97,11 +97,24 @@ def path(argument: bytes) -> tuple[str, bytes]:
         text = argument.decode("utf-8")
     except UnicodeDecodeError:
         raise Malformed("an address is ASCII", smtp=NOT_ASCII) from None
+    address, parameters = _divided(text)
+    return (str(Address.parse(address)) if address else ""), parameters
+
+
+def any_path(argument: bytes) -> tuple[str, bytes]:
+    """As `path`, but ``""`` too for what stands in the angle brackets and is no address here. Raises Malformed without brackets."""
+    written, parameters = _divided(argument.decode("utf-8", "replace"))
+    try:
+        return (str(Address.parse(written)) if written else ""), parameters
+    except Malformed:
+        return "", parameters
+
+
+def _divided(text: str) -> tuple[str, bytes]:
     found = _PATH.fullmatch(text)
     if found is None:
         raise Malformed("an address stands in angle brackets: <name@domain>")
-    address = found["address"]
-    return (str(Address.parse(address)) if address else ""), (found["rest"] or "").encode("utf-8")
+    return found["address"] or "", (found["rest"] or "").encode("utf-8")
 
 
 def _local(written: str) -> str:

@@ -1,26 +1,59 @@
-"""The sessions of one listener, and their end together."""
+"""The sessions of one listener: their beginning, and their end together."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import LoopingCall
 
-from sesmail.protocols.session import Session
+from sesmail.protocols.limits import Connections
+from sesmail.protocols.session import Listener, Session
+
+L = TypeVar("L", bound=Listener)
 
 # A client under TLS may keep its connection after our goodbye; it gets that long for its own.
 PARTING = 1.0
 
 
 class SessionFactory(ServerFactory):
-    """Keeps the sessions that its subclass makes."""
+    """Makes sessions and keeps them while they live.
+
+    `listener` is given what every listener has; with the result `session` makes one. With `implicit` the connections come under TLS
+    already; without it, `tls` is what a client may begin.
+    """
 
     noisy = False
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        session: Callable[[L], Session],
+        listener: Callable[..., L],
+        connections: Connections,
+        *,
+        tls: IOpenSSLServerConnectionCreator | None,
+        implicit: bool,
+        clock: IReactorTime,
+    ) -> None:
         self.sessions: set[Session] = set()
         self._clock = clock
+        self._listener = listener(
+            connections=connections,
+            starttls=None if implicit else tls,
+            implicit=implicit,
+            clock=clock,
+            sessions=self.sessions,
+        )
+        self._session = session
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        """A session; limits are looked at when it is connected, since only then the real peer is known."""
+        session = self._session(self._listener)
+        session.factory = self
+        return session
 
     async def drain(self, seconds: float) -> None:
         """End every session: idle ones at once, one with a running command behind it, the rest after `seconds` by force.

@@ -13,11 +13,11 @@ from sesmail.log import fate
 from sesmail.protocols.failures import known
 from sesmail.protocols.lineserver import Gone
 from sesmail.protocols.sasl import Conversation, Credentials, failure, response
-from sesmail.protocols.session import Session, log_out_of
+from sesmail.protocols.session import LoginSession, log_out_of
 
 
 async def authenticate(
-    session: Session, conversation: Conversation, initial: bytes | None, interface: type[Interface]
+    session: LoginSession, conversation: Conversation, initial: bytes | None, interface: type[Interface]
 ) -> object | None:
     """Go through a SASL exchange and log in. Returns the avatar, or None when the login was refused and the client knows.
 
@@ -32,7 +32,7 @@ async def authenticate(
     return await log_in(session, credentials, interface)
 
 
-async def log_in(session: Session, credentials: Credentials, interface: type[Interface]) -> object | None:
+async def log_in(session: LoginSession, credentials: Credentials, interface: type[Interface]) -> object | None:
     """Log in by the portal. Returns the avatar, or None when the login was refused and the client knows."""
     began = session.clock.seconds()
     name = getattr(credentials, "username", None)
@@ -53,7 +53,7 @@ async def log_in(session: Session, credentials: Credentials, interface: type[Int
     return avatar
 
 
-async def _converse(session: Session, conversation: Conversation, initial: bytes | None) -> Credentials:
+async def _converse(session: LoginSession, conversation: Conversation, initial: bytes | None) -> Credentials:
     asked = next(conversation)
     answer = response(initial, initial=True) if initial is not None else response(await session.challenge(asked))
     while True:
@@ -65,7 +65,7 @@ async def _converse(session: Session, conversation: Conversation, initial: bytes
         answer = response(await session.challenge(asked))
 
 
-async def _avatar(session: Session, credentials: Any, interface: type[Interface]) -> tuple[object, Callable[[], object]]:
+async def _avatar(session: LoginSession, credentials: Any, interface: type[Interface]) -> tuple[object, Callable[[], object]]:
     session.asking = True
     try:
         # Awaited to its end even when the client leaves meanwhile: a logout may be owed.
@@ -75,7 +75,7 @@ async def _avatar(session: Session, credentials: Any, interface: type[Interface]
     return avatar, log_out
 
 
-async def _refuse(session: Session, name: bytes | None, error: MailError, began: float) -> None:
+async def _refuse(session: LoginSession, name: bytes | None, error: MailError, began: float) -> None:
     fate("login-refused", user=name, peer=session.peer, protocol=session.protocol, reason=type(error).__name__)
     if isinstance(error, BadLogin | Limited):
         session.strikes += 1

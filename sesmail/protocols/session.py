@@ -1,14 +1,15 @@
-"""What sessions of every protocol have in common: who the peer is, how long it may take to log in, and how it ends."""
+"""What sessions of every protocol have in common: who the peer is, how it ends, and how long it may take to log in where it must."""
 
 from __future__ import annotations
 
 import abc
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import isawaitable
 from ipaddress import IPv6Address, ip_address
+from typing import Any
 
 from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IDelayedCall, IOpenSSLServerConnectionCreator, IReactorTime
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 class Listener:
     """What all sessions of one listener share. `starttls` is set where TLS may begin within a session."""
 
-    portal: Portal
     policy: SessionPolicy
     connections: Connections
     starttls: IOpenSSLServerConnectionCreator | None
@@ -39,7 +39,11 @@ class Listener:
 
 
 class Session(LineServer, abc.ABC):
-    """One connection of a listener; for cred, the throttle and the lock it is the `Client`."""
+    """One connection of a listener."""
+
+    factory: Any
+    listener: Listener
+    policy: SessionPolicy
 
     def __init__(self, listener: Listener, protocol: str) -> None:
         policy = listener.policy
@@ -48,20 +52,72 @@ class Session(LineServer, abc.ABC):
         self.policy = policy
         self.peer = ""
         self.protocol = protocol + "s" if listener.implicit else protocol
+        self.draining = False
+        """True once the session is to end with the command that runs."""
+
+    @abc.abstractmethod
+    async def live(self) -> None:
+        """The whole session, from greeting to end."""
+
+    def connectionMade(self) -> None:
+        """Begin, unless there are too many connections."""
+        self.peer = _address(self.transport)
+        if not self.listener.connections.enter(self.peer):
+            logger.info("too many connections, one more refused: peer=%s", self.peer)
+            self.abort()
+            return
+        self.listener.sessions.add(self)
+        self.over.addCallback(self._forget)
+        if self.peer != "unix" and hasattr(self.transport, "setTcpNoDelay"):
+            # With Nagle's algorithm each answer waits for a delayed ACK of the one before, 40 ms.
+            self.transport.setTcpNoDelay(True)
+        self.begin(self.live())
+
+    @contextmanager
+    def unfinished(self) -> Iterator[None]:
+        """What has begun is finished, or the connection is broken: no error may pass for a part or an end of it."""
+        try:
+            yield
+        except Gone:
+            raise
+        except Exception as error:
+            known(error)
+            self.abort()
+            raise Gone from error
+
+    def drain(self) -> None:
+        """End the session as soon as no command runs."""
+        self.draining = True
+        if self.idle:
+            self.hang_up()
+
+    def _forget(self, _: object) -> None:
+        self.listener.connections.leave(self.peer)
+        self.listener.sessions.discard(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginListener(Listener):
+    """What all sessions of a listener share on which people log in. `portal` is asked for what they log in to."""
+
+    portal: Portal
+
+
+class LoginSession(Session):
+    """A connection on which somebody logs in; for cred, the throttle and the lock it is the `Client`."""
+
+    listener: LoginListener
+
+    def __init__(self, listener: LoginListener, protocol: str) -> None:
+        super().__init__(listener, protocol)
         self.user: bytes | None = None
         """Who logs in or has logged in, as the client spells it."""
         self.strikes = 0
         self.asking = False
         """True while the portal has the login."""
-        self.draining = False
-        """True once the session is to end with the command that runs."""
-        self._login_until = listener.clock.seconds() + policy.login_timeout
+        self._login_until = listener.clock.seconds() + self.policy.login_timeout
         self._login_timer: IDelayedCall | None = None
         self._log_out: Callable[[], object] = _nothing
-
-    @abc.abstractmethod
-    async def live(self) -> None:
-        """The whole session, from greeting to end."""
 
     @abc.abstractmethod
     async def challenge(self, text: bytes) -> bytes:
@@ -75,20 +131,10 @@ class Session(LineServer, abc.ABC):
     async def struck_out(self) -> None:
         """The last login that may be refused was refused: end after this."""
 
-    def connectionMade(self) -> None:
-        """Begin, unless there are too many connections."""
-        self.peer = _address(self.transport)
-        if not self.listener.connections.enter(self.peer):
-            logger.info("too many connections, one more refused: peer=%s", self.peer)
-            self.abort()
-            return
-        self.listener.sessions.add(self)
-        self.over.addCallback(self._forget)
-        if hasattr(self.transport, "setTcpNoDelay"):
-            # With Nagle's algorithm each answer waits for a delayed ACK of the one before, 40 ms.
-            self.transport.setTcpNoDelay(True)
+    def begin(self, session: Coroutine[Any, Any, None]) -> None:
+        """Start the session, and the time in which the client must have logged in."""
         self._login_timer = self.clock.callLater(self.policy.login_timeout, self._login_timed_out)
-        self.begin(self._live())
+        super().begin(self._live(session))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The end."""
@@ -114,27 +160,9 @@ class Session(LineServer, abc.ABC):
         """Seconds in which the client must have logged in."""
         return self._login_until - self.clock.seconds()
 
-    @contextmanager
-    def unfinished(self) -> Iterator[None]:
-        """What has begun is finished, or the connection is broken: no error may pass for a part or an end of it."""
+    async def _live(self, session: Coroutine[Any, Any, None]) -> None:
         try:
-            yield
-        except Gone:
-            raise
-        except Exception as error:
-            known(error)
-            self.abort()
-            raise Gone from error
-
-    def drain(self) -> None:
-        """End the session as soon as no command runs."""
-        self.draining = True
-        if self.idle:
-            self.hang_up()
-
-    async def _live(self) -> None:
-        try:
-            await self.live()
+            await session
         finally:
             await self.leave()
 
@@ -146,10 +174,6 @@ class Session(LineServer, abc.ABC):
     def _stop_login_timer(self) -> None:
         if self._login_timer is not None and self._login_timer.active():
             self._login_timer.cancel()
-
-    def _forget(self, _: object) -> None:
-        self.listener.connections.leave(self.peer)
-        self.listener.sessions.discard(self)
 
 
 async def log_out_of(log_out: Callable[[], object]) -> None:

@@ -13,7 +13,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.pop3.factory import POP3Factory
 from sesmail.protocols.pop3.policy import Policy
-from sesmail.protocols.session import Session
+from sesmail.protocols.session import LoginSession
 from tests.proof.answers import Wrong, statuses
 from tests.proof.shaky import USERS, ShakyPost, Watched, mails, marker, on_the_wire
 from tests.proof.talk import cut, talk
@@ -137,7 +137,7 @@ class Round:
             self.post.portal, POLICY, Connections(10, 10), tls=offered, implicit=implicit, clock=self.clock
         )
         self.callers: list[Caller] = []
-        self.sessions: list[Session] = []
+        self.sessions: list[LoginSession] = []
         with turned_by_hand(self.clock):
             wrapped = TLSMemoryBIOFactory(keys.server, False, self.factory) if implicit else self.factory
         self._wrapped, self._keys, self._implicit = wrapped, keys, implicit
@@ -168,6 +168,7 @@ class Round:
         wire.startReading()
         protocol.makeConnection(wire)
         (session,) = self.factory.sessions - known
+        assert isinstance(session, LoginSession)
         self.sessions.append(session)
         self.callers.append(Caller(self.chance, self.chance.choice(USERS), wire, self._keys, implicit=self._implicit))
 

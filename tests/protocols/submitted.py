@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.smtp.factory import SubmissionFactory
 from sesmail.protocols.smtp.policy import Policy
-from sesmail.protocols.smtp.server import SMTPSession
+from sesmail.protocols.smtp.submitting import SubmissionSession
 from tests.protocols.spoken import MemoryTransport, NoTLS
 from tests.protocols.submission import MemorySubmission, SubmissionPost
 
@@ -48,7 +48,7 @@ class Submitted:
             clock=self.clock,
         )
         self.transport = MemoryTransport(peer)
-        self.session: SMTPSession = self.factory.buildProtocol(None)
+        self.session: SubmissionSession = self.factory.buildProtocol(None)
         self.session.makeConnection(self.transport)
         if greeted:
             self.settle()

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from sesmail.errors import Unavailable
-from sesmail.protocols.smtp.data import Reception
+from sesmail.protocols.smtp.data import Transfer
 from tests.protocols.submitted import LOGIN, TRANSACTION, Submitted, codes, logged_in
 
 SESSION = b"EHLO client.example.com\r\n" + LOGIN + TRANSACTION + b"Subject: a\r\n\r\nbody\r\n.\r\nQUIT\r\n"
@@ -107,7 +107,7 @@ def test_a_letter_that_cannot_be_discarded_is_read_to_its_end(step: str, caplog:
 
 def test_an_error_of_ours_within_a_message_leaves_none_of_it_to_be_obeyed(caplog: pytest.LogCaptureFixture) -> None:
     spoken = logged_in()
-    with patch.object(Reception, "_take", side_effect=ValueError("bug")):
+    with patch.object(Transfer, "_take", side_effect=ValueError("bug")):
         spoken.begin_data()
         assert spoken.say(b"body\r\nQUIT\r\n.\r\nNOOP\r\n") == b""
     assert spoken.transport.aborted

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.cred.portal import Portal
-from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 
 from sesmail.protocols.factory import SessionFactory
 from sesmail.protocols.limits import Connections
@@ -13,10 +15,7 @@ from sesmail.protocols.pop3.verbs import VERBS
 
 
 class POP3Factory(SessionFactory):
-    """Makes POP3 sessions.
-
-    With `implicit` the connections come under TLS already; without it, `tls` is what STLS offers.
-    """
+    """Makes POP3 sessions; `tls` is what STLS offers."""
 
     def __init__(
         self,
@@ -28,20 +27,5 @@ class POP3Factory(SessionFactory):
         implicit: bool,
         clock: IReactorTime,
     ) -> None:
-        super().__init__(clock)
-        self._listener = Listener(
-            portal=portal,
-            policy=policy,
-            connections=connections,
-            verbs=VERBS,
-            starttls=None if implicit else tls,
-            implicit=implicit,
-            clock=clock,
-            sessions=self.sessions,
-        )
-
-    def buildProtocol(self, addr: IAddress | None) -> POP3Session:
-        """A session; limits are looked at when it is connected, since only then the real peer is known."""
-        session = POP3Session(self._listener)
-        session.factory = self
-        return session
+        listener = partial(Listener, portal=portal, policy=policy, verbs=VERBS)
+        super().__init__(POP3Session, listener, connections, tls=tls, implicit=implicit, clock=clock)

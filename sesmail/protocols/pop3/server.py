@@ -56,14 +56,14 @@ class Verb:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listener(session.Listener):
+class Listener(session.LoginListener):
     """What all sessions of one POP3 listener share."""
 
     policy: Policy
     verbs: Mapping[bytes, Verb]
 
 
-class POP3Session(session.Session, pop3.POP3):
+class POP3Session(session.LoginSession, pop3.POP3):
     """A POP3 server connection."""
 
     factory: Any

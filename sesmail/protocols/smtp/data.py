@@ -1,4 +1,4 @@
-"""DATA: a message goes on as it comes in, to its real end, and has one answer (RFC 5321 section 4.1.1.4)."""
+"""DATA: a message goes on as it comes in, to its real end, and is answered (RFC 5321 section 4.1.1.4, RFC 2033 section 4.2)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from OpenSSL import SSL
 
 from sesmail.errors import MailError, Malformed, Refused, TooLarge
-from sesmail.interfaces import Hop, Letter
+from sesmail.interfaces import Hop, Letter, Parcel
 from sesmail.mail.data import DataDecoder
 from sesmail.protocols.failures import known
 from sesmail.protocols.lineserver import Gone
 from sesmail.protocols.progress import acknowledge_at_once
-from sesmail.protocols.smtp.replies import MESSAGE, refusal, reply
+from sesmail.protocols.smtp.replies import refusal, reply
 from sesmail.protocols.smtp.server import SMTPSession
 
 # What a TLS record holds.
@@ -27,39 +27,38 @@ _GO_ON = reply("354", "send the message, then a line with a dot")
 async def data(session: SMTPSession, _: bytes) -> None:
     """DATA. A client that leaves before the end has sent nothing; when it leaves while the message is finished, that goes on."""
     if not session.recipients:
-        # RFC 2920 section 3.1: a client that has sent DATA already must not be asked for the message.
         if session.refused:
-            raise Refused("no valid recipients", smtp="554 5.5.1")
+            raise Refused("no valid recipients", smtp=session.nobody)
         raise Refused("RCPT comes first", smtp="503 5.5.1")
     try:
-        letter = await session.submission.begin(session.sender, tuple(session.recipients), _hop(session))
+        letter = await session.taker.begin(session.sender, tuple(dict.fromkeys(session.recipients)), _hop(session))
         await _receive(session, letter)
     finally:
         session.reset()
 
 
-async def _receive(session: SMTPSession, letter: Letter) -> None:
+async def _receive(session: SMTPSession, letter: Letter | Parcel) -> None:
     session.receiving = True
     try:
         await session.push(_GO_ON)
-        await Reception(session, letter).run()
+        await Transfer(session, letter).run()
         if session.gone:
             # It has heard no answer and will send the message again.
             raise Gone
-        outcome = await letter.finish()
+        outcomes = await session.finish(letter)
     except Gone:
         await _discard(letter)
         raise
     except Exception as error:
         await _discard(letter)
-        await session.complain(known(error), MESSAGE)
+        await session.return_message(known(error))
     else:
-        await session.answer(outcome)
+        await session.answer(outcomes)
     finally:
         session.receiving = False
 
 
-async def _discard(letter: Letter) -> None:
+async def _discard(letter: Letter | Parcel) -> None:
     """Never raises: whatever becomes of it, the message must be read to its end and answered."""
     try:
         await letter.discard()
@@ -67,10 +66,10 @@ async def _discard(letter: Letter) -> None:
         logger.exception("a message could not be discarded")
 
 
-class Reception:
+class Transfer:
     """Reads one message and hands it on, no faster than it is taken."""
 
-    def __init__(self, session: SMTPSession, letter: Letter) -> None:
+    def __init__(self, session: SMTPSession, letter: Letter | Parcel) -> None:
         self._session = session
         self._policy = session.policy
         self._letter = letter
@@ -91,7 +90,7 @@ class Reception:
                 # Kept nowhere: while the next piece is waited for, this one must not be in memory.
                 await self._take(self._decoder.feed(await self._piece()))
                 if self._octets > 2 * self._policy.max_size:
-                    self._session.hang_up(refusal(self._too_large()))
+                    self._session.hang_up(refusal(self._too_large()) * self._session.answers)
                     raise Gone
         self._session.put_back(self._decoder.rest)
         # Its own flaws come first, so that it does not matter which piece showed what.
@@ -136,7 +135,7 @@ class Reception:
 def _hop(session: SMTPSession) -> Hop:
     if session.tls is None:
         session.tls = _tls(session.transport)
-    return Hop(session.peer, session.helo, "ESMTPSA", session.tls)
+    return Hop(session.peer, session.helo, session.way, session.tls)
 
 
 def _tls(transport: Any) -> str | None:

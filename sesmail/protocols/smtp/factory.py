@@ -1,22 +1,25 @@
-"""The factory of one submission listener."""
+"""The factories of listeners for mail: submission, and LMTP."""
 
 from __future__ import annotations
 
-from twisted.cred.portal import Portal
-from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreator, IReactorTime
+from collections.abc import Iterable
+from functools import partial
 
+from twisted.cred.portal import Portal
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+
+from sesmail.interfaces import Reception
 from sesmail.protocols.factory import SessionFactory
 from sesmail.protocols.limits import Connections
-from sesmail.protocols.smtp.policy import Policy
-from sesmail.protocols.smtp.server import Listener, SMTPSession
-from sesmail.protocols.smtp.verbs import VERBS
+from sesmail.protocols.smtp.lmtp import LMTPListener, LMTPSession, Neighbours
+from sesmail.protocols.smtp.policy import LMTPPolicy, Policy
+from sesmail.protocols.smtp.submitting import SubmissionListener, SubmissionSession
+from sesmail.protocols.smtp.verbs import LMTP_VERBS, VERBS
 
 
 class SubmissionFactory(SessionFactory):
-    """Makes submission sessions. `portal` is asked for an `avatar.ISubmission`.
-
-    With `implicit` the connections come under TLS already; without it, `tls` is what STARTTLS offers. Without TLS nobody can log in.
-    """
+    """Makes submission sessions. `portal` is asked for an `avatar.ISubmission`; `tls` is what STARTTLS offers. Without TLS nobody can
+    log in."""
 
     def __init__(
         self,
@@ -28,20 +31,24 @@ class SubmissionFactory(SessionFactory):
         implicit: bool,
         clock: IReactorTime,
     ) -> None:
-        super().__init__(clock)
-        self._listener = Listener(
-            portal=portal,
-            policy=policy,
-            connections=connections,
-            verbs=VERBS,
-            starttls=None if implicit else tls,
-            implicit=implicit,
-            clock=clock,
-            sessions=self.sessions,
-        )
+        listener = partial(SubmissionListener, portal=portal, policy=policy, verbs=VERBS)
+        super().__init__(SubmissionSession, listener, connections, tls=tls, implicit=implicit, clock=clock)
 
-    def buildProtocol(self, addr: IAddress | None) -> SMTPSession:
-        """A session; limits are looked at when it is connected, since only then the real peer is known."""
-        session = SMTPSession(self._listener)
-        session.factory = self
-        return session
+
+class LMTPFactory(SessionFactory):
+    """Makes LMTP sessions; `tls` is what STARTTLS offers. Nobody logs in: who may connect may deliver, from this host or, over TCP,
+    from the networks `trusted`."""
+
+    def __init__(
+        self,
+        reception: Reception,
+        policy: LMTPPolicy,
+        connections: Connections,
+        *,
+        tls: IOpenSSLServerConnectionCreator | None,
+        implicit: bool,
+        clock: IReactorTime,
+        trusted: Iterable[str] = (),
+    ) -> None:
+        listener = partial(LMTPListener, reception=reception, policy=policy, verbs=LMTP_VERBS, neighbours=Neighbours(trusted))
+        super().__init__(LMTPSession, listener, connections, tls=tls, implicit=implicit, clock=clock)

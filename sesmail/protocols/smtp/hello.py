@@ -1,4 +1,4 @@
-"""How a client says who it is, and what it hears of us: EHLO, HELO, and the commands that are only talk."""
+"""How a client says who it is, and what it hears of us: EHLO, LHLO, HELO, and the commands that are only talk."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from sesmail.errors import Malformed, Refused
-from sesmail.protocols.sasl import mechanisms
 from sesmail.protocols.smtp.replies import lines, reply
 from sesmail.protocols.smtp.server import SMTPSession, State
 
@@ -15,7 +14,7 @@ _NAME = re.compile(rb"[!-~]{1,255}")
 
 
 async def ehlo(session: SMTPSession, name: bytes) -> None:
-    """EHLO; any transaction is over (RFC 5321 section 4.1.4)."""
+    """EHLO, or LHLO; any transaction is over (RFC 5321 section 4.1.4)."""
     _greeted(session, name, extended=True)
     await session.push(lines("250", [session.policy.hostname, *extensions(session)]))
 
@@ -32,11 +31,7 @@ def extensions(session: SMTPSession) -> Iterator[str]:
     yield f"SIZE {session.policy.max_size}"
     yield "8BITMIME"
     yield "ENHANCEDSTATUSCODES"
-    if session.secure:
-        offered = b" ".join(mechanisms(session.listener.portal)).decode("ascii")
-        yield f"AUTH {offered}"
-    elif session.listener.starttls is not None:
-        yield "STARTTLS"
+    yield from session.security()
 
 
 def _greeted(session: SMTPSession, name: bytes, *, extended: bool) -> None:
@@ -44,6 +39,11 @@ def _greeted(session: SMTPSession, name: bytes, *, extended: bool) -> None:
         raise Malformed("one host name is wanted")
     session.helo, session.extended = name.decode("ascii"), extended
     session.reset()
+
+
+async def other_hello(session: SMTPSession, _: bytes) -> None:
+    """HELO and EHLO where LMTP is spoken: who says that takes us for another kind of server (RFC 2033 section 4.1)."""
+    raise Refused("this is LMTP, say LHLO", smtp="500 5.5.1")
 
 
 async def noop(session: SMTPSession, _: bytes) -> None:
@@ -60,7 +60,7 @@ async def rset(session: SMTPSession, _: bytes) -> None:
 
 async def help_(session: SMTPSession, _: bytes) -> None:
     """HELP."""
-    await session.push(reply("214 2.0.0", "this is a submission service, see RFC 6409"))
+    await session.push(reply("214 2.0.0", session.about))
 
 
 async def vrfy(session: SMTPSession, _: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How a session becomes one that may send: STARTTLS (RFC 3207), then AUTH (RFC 4954)."""
+"""How a session becomes one that may send: STARTTLS (RFC 3207), then AUTH (RFC 4954) where somebody logs in."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sesmail.protocols.sasl import Cancelled, mechanisms
 from sesmail.protocols.smtp.avatar import ISubmission
 from sesmail.protocols.smtp.replies import reply
 from sesmail.protocols.smtp.server import SMTPSession
+from sesmail.protocols.smtp.submitting import SubmissionSession
 
 
 async def starttls(session: SMTPSession, _: bytes) -> None:
@@ -23,7 +24,7 @@ async def starttls(session: SMTPSession, _: bytes) -> None:
     session.forget()
 
 
-async def auth(session: SMTPSession, argument: bytes) -> None:
+async def auth(session: SubmissionSession, argument: bytes) -> None:
     """AUTH, with or without an initial response, and never in the clear."""
     if not session.secure:
         raise Refused("a login is only taken under TLS", smtp="538 5.7.11")

@@ -37,3 +37,12 @@ class Policy(SessionPolicy):
     pointless: int = 200
     refused_recipients: int = 1000
     pipeline: int = 16 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class LMTPPolicy(Policy):
+    """Another mail server has accepted the mail already: what we refuse, it has to return, so we take what we can store."""
+
+    max_size: int = 50_000_000
+    max_recipients: int = 1000
+    bare_newlines: Literal["refuse", "repair"] = "repair"

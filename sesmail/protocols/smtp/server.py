@@ -1,4 +1,4 @@
-"""One SMTP submission session (RFC 5321, RFC 6409): its states, what may be said in each, and its end.
+"""One session of SMTP or LMTP (RFC 5321, RFC 2033): its states, what may be said in each, and its end.
 
 Nothing of `twisted.mail.smtp.ESMTP` is left to inherit: its command loop, DATA, parameters, replies and timers all have to be
 replaced, and addresses are parsed by `sesmail.mail.address`.
@@ -6,26 +6,26 @@ replaced, and addresses are parsed by `sesmail.mail.address`.
 
 from __future__ import annotations
 
+import abc
 import enum
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from sesmail.errors import MailError, Malformed, Refused
-from sesmail.interfaces import Submission
+from sesmail.interfaces import Letter, Parcel, Reception, Submission
 from sesmail.mail.outcome import Outcome, Verdict
 from sesmail.protocols import session
 from sesmail.protocols.failures import known
 from sesmail.protocols.inlet import LineTooLong
 from sesmail.protocols.lineserver import Gone
-from sesmail.protocols.sasl import challenge
 from sesmail.protocols.smtp.policy import Policy
 from sesmail.protocols.smtp.reading import Reading
-from sesmail.protocols.smtp.replies import COMMAND, LOGIN, Codes, answer, code_of, refusal, reply
+from sesmail.protocols.smtp.replies import COMMAND, MESSAGE, Codes, answer, code_of, refusal, reply
 
 # RFC 5321 section 4.5.3.1.4, line end included.
 COMMAND_LINE = 512
@@ -42,7 +42,6 @@ _MISUSE = ("50", "53")
 _EARLY = reply("554 5.5.1", "wait for the greeting")
 _TOO_LONG = reply("500 5.5.2", "line too long")
 _TOO_MANY = reply("421 4.7.0", "too many commands without a message, closing")
-_STRUCK_OUT = reply("421 4.7.0", "too many refused logins, closing")
 _OUT_OF_TIME = reply("421 4.4.2", "timeout, closing")
 _STOPPING = reply("421 4.3.2", "service is stopping, try again later")
 
@@ -52,7 +51,7 @@ class TooMany(Exception):
 
 
 class State(enum.StrEnum):
-    """How far a session is. START and GREETED are before the login; MAIL and RECIPIENTS are within a mail transaction."""
+    """How far a session is. GREETED is before the login, where there is one; MAIL and RECIPIENTS are within a mail transaction."""
 
     START = "START"
     GREETED = "GREETED"
@@ -70,7 +69,7 @@ class Verb:
     `address`: its argument may hold octets that are not ASCII. `limit`: octets its line may have.
     """
 
-    run: Callable[[SMTPSession, bytes], Awaitable[None]]
+    run: Callable[[Any, bytes], Awaitable[None]]
     states: frozenset[State]
     order: str = ""
     argument: Literal["none", "any", "one"] = "any"
@@ -97,23 +96,31 @@ class Listener(session.Listener):
     reading: Reading = field(default_factory=Reading)
 
 
-class SMTPSession(session.Session):
-    """A connection of a mail program that submits messages."""
+class SMTPSession(session.Session, abc.ABC):
+    """A connection of a program that has mail for us."""
 
-    factory: Any
     listener: Listener
     policy: Policy
+    speaks: ClassVar[str]
+    """The protocol's name in the greeting."""
+    hello: ClassVar[str]
+    """The command that comes first."""
+    nobody: ClassVar[str]
+    """The answer to DATA when all recipients were refused."""
+    repeats: ClassVar[bool]
+    """Whether a recipient who is named again has an answer of his own to the final dot."""
+    about: ClassVar[str]
+    """The answer to HELP."""
 
-    def __init__(self, listener: Listener) -> None:
-        super().__init__(listener, "submission")
+    def __init__(self, listener: Listener, protocol: str) -> None:
+        super().__init__(listener, protocol)
         self.state: State = State.START
         self.helo = ""
         """What the client calls itself."""
         self.extended = False
-        """True after EHLO: the client has heard of our extensions."""
+        """True when the client has heard of our extensions."""
         self.tls: str | None = None
         """Version and cipher, once they were asked for."""
-        self.avatar: Submission | None = None
         self.sender = ""
         self.recipients: list[str] = []
         self.refused = 0
@@ -122,6 +129,43 @@ class SMTPSession(session.Session):
         """True from 354 to the answer to the final dot."""
         self._errors = 0
         self._pointless = 0
+
+    @property
+    @abc.abstractmethod
+    def taker(self) -> Submission | Reception:
+        """Who takes the mail. Raises Refused where nobody does."""
+
+    @property
+    @abc.abstractmethod
+    def greeted(self) -> State:
+        """Where a session is that knows its client and has no transaction open."""
+
+    @property
+    @abc.abstractmethod
+    def patience(self) -> float:
+        """Seconds that the client has for its next line."""
+
+    @property
+    @abc.abstractmethod
+    def way(self) -> str:
+        """How the mail comes in, a name of RFC 3848."""
+
+    @abc.abstractmethod
+    def sender_of(self, argument: bytes) -> tuple[str, bytes]:
+        """What follows ``MAIL FROM:`` as an address, and the parameters. Raises Malformed."""
+
+    @abc.abstractmethod
+    def security(self) -> Iterator[str]:
+        """The extensions that are offered or not, as the session is secure or not, one a line."""
+
+    @abc.abstractmethod
+    async def finish(self, letter: Letter | Parcel) -> Sequence[Outcome]:
+        """All of the message has come. Returns the answers to its final dot. Raises a MailError when it has no other answer."""
+
+    @property
+    @abc.abstractmethod
+    def answers(self) -> int:
+        """How many answers the final dot has."""
 
     def connectionMade(self) -> None:
         """Begin, unless there are too many connections."""
@@ -133,44 +177,39 @@ class SMTPSession(session.Session):
         self.listener.reading.end(self.transport)
         super().connectionLost(reason)
 
-    @property
-    def submission(self) -> Submission:
-        """What the account may send; only asked for in states in which there is a login."""
-        if self.avatar is None:
-            raise Refused("log in first", smtp="530 5.7.0")
-        return self.avatar
-
-    def enter(self, submission: Submission) -> None:
-        """The login was good."""
-        self.avatar = submission
-        self.state = State.READY
-        self._errors = self._pointless = 0
-
     def reset(self) -> None:
         """No transaction is open any more."""
         self.sender, self.recipients, self.refused = "", [], 0
-        self.state = State.GREETED if self.avatar is None else State.READY
+        self.state = self.greeted
 
     def forget(self) -> None:
         """TLS has begun: what was said before it may have been said by anybody (RFC 3207 section 4.2)."""
         self.reset()
         self.state, self.helo, self.extended, self.tls = State.START, "", False, None
 
-    async def answer(self, outcome: Outcome) -> None:
+    async def answer(self, outcomes: Sequence[Outcome]) -> None:
         """Say what became of a message. Raises TooMany as `complain` does."""
-        if outcome.verdict is Verdict.ACCEPTED:
-            self._errors = self._pointless = 0
+        if any(outcome.verdict is Verdict.ACCEPTED for outcome in outcomes):
+            self.begin_anew()
         else:
             self._count(misuse=False)
-        await self.push(answer(outcome))
+        await self.push(*map(answer, outcomes))
 
-    async def complain(self, error: MailError, codes: Codes = COMMAND) -> None:
+    async def complain(self, error: MailError, codes: Codes = COMMAND, *, times: int = 1) -> None:
         """Answer with a failure; one that says 421 is the last. Raises TooMany when there were enough of them."""
         code = code_of(error, codes)
         self._count(misuse=code.startswith(_MISUSE))
         if code.startswith("421"):
             self.state = State.ENDED
-        await self.push(refusal(error, codes))
+        await self.push(refusal(error, codes) * times)
+
+    async def return_message(self, error: MailError) -> None:
+        """Answer the final dot of a message that failed as a whole. Raises TooMany as `complain` does."""
+        await self.complain(error, MESSAGE, times=self.answers)
+
+    def begin_anew(self) -> None:
+        """The client has come to something: what led to nothing before does not count any more."""
+        self._errors = self._pointless = 0
 
     def drain(self) -> None:
         """End the session as soon as no command runs; a message that is coming in may come to its end."""
@@ -187,27 +226,13 @@ class SMTPSession(session.Session):
         try:
             await self._greet()
             while self.state is not State.ENDED and not self.draining:
-                await self._obey(await self.read_line(LOGIN_LINE, self._patience()))
+                await self._obey(await self.read_line(LOGIN_LINE, self.patience))
             if self.state is not State.ENDED:
                 await self.push(_STOPPING)
         except LineTooLong:
             await self.push(_TOO_LONG)
         except TooMany:
             await self.push(_TOO_MANY)
-
-    async def challenge(self, text: bytes) -> bytes:
-        """Ask as RFC 4954 section 4 has it."""
-        await self.push(b"334 ", challenge(text), b"\r\n")
-        return await self.read_line(LOGIN_LINE, self._patience())
-
-    async def refuse(self, error: MailError) -> None:
-        """Answer with a refused login."""
-        await self.push(refusal(error, LOGIN))
-
-    async def struck_out(self) -> None:
-        """End after this, and say so."""
-        await self.push(_STRUCK_OUT)
-        self.state = State.ENDED
 
     async def _greet(self) -> None:
         # In any case a turn of the reactor, in which what came with the connection is read.
@@ -217,7 +242,7 @@ class SMTPSession(session.Session):
             self.state = State.ENDED
             await self.push(_EARLY)
         else:
-            await self.push(reply("220", f"{self.policy.hostname} ESMTP"))
+            await self.push(reply("220", f"{self.policy.hostname} {self.speaks}"))
 
     async def _obey(self, line: bytes) -> None:
         name, _, rest = line.partition(b" ")
@@ -240,7 +265,7 @@ class SMTPSession(session.Session):
         if self.state in verb.states:
             return
         if self.state is State.START:
-            raise Refused("say EHLO first", smtp="503 5.5.1")
+            raise Refused(f"say {self.hello} first", smtp="503 5.5.1")
         if self.state is State.GREETED:
             # RFC 3207 section 4, RFC 4954 section 6.
             raise Refused("log in first" if self.secure else "say STARTTLS first", smtp="530 5.7.0")
@@ -253,9 +278,6 @@ class SMTPSession(session.Session):
             self._pointless += 1
         if self._errors > self.policy.errors or self._pointless > self.policy.pointless:
             raise TooMany
-
-    def _patience(self) -> float:
-        return self.policy.command_timeout if self.avatar is not None else self.left_to_log_in()
 
 
 async def _unknown(session: SMTPSession, argument: bytes) -> None:

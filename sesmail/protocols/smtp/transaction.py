@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sesmail.errors import Limited, Malformed, Refused
 from sesmail.mail.address import path
 from sesmail.protocols.failures import known
@@ -13,17 +15,17 @@ _ACCEPTED = reply("250 2.1.5", "recipient ok")
 
 
 async def mail(session: SMTPSession, argument: bytes) -> None:
-    """MAIL: the sender, if the account may send as him."""
-    sender, parameters = _read(argument, b"FROM:", "501 5.1.7")
+    """MAIL: the sender, if he may be."""
+    sender, parameters = _read(argument, b"FROM:", session.sender_of, "501 5.1.7")
     _check_extended(session, parameters)
     check_mail(parameters, session.policy.max_size)
-    await session.submission.sender(sender)
+    await session.taker.sender(sender)
     session.sender, session.state = sender, State.MAIL
     await session.push(reply("250 2.1.0", "sender ok"))
 
 
 async def rcpt(session: SMTPSession, argument: bytes) -> None:
-    """RCPT: one recipient more. Who was named before is not added again."""
+    """RCPT: one recipient more."""
     try:
         await _add(session, argument)
     except Exception as error:
@@ -36,27 +38,29 @@ async def rcpt(session: SMTPSession, argument: bytes) -> None:
 
 
 async def _add(session: SMTPSession, argument: bytes) -> None:
-    recipient, parameters = _read(argument, b"TO:", "501 5.1.3")
+    recipient, parameters = _read(argument, b"TO:", path, "501 5.1.3")
     if not recipient:
         raise Malformed("a recipient is missing", smtp="501 5.1.3")
     _check_extended(session, parameters)
     check_rcpt(parameters)
-    if recipient in session.recipients:
+    known_already = recipient in session.recipients
+    if known_already and not session.repeats:
         return
     count = len(session.recipients)
     if count >= session.policy.max_recipients:
         # RFC 5321 section 4.5.3.1.10: the client sends to these, then to the rest.
         raise Limited("too many recipients", smtp="452 4.5.3")
-    await session.submission.recipient(recipient, count)
+    if not known_already:
+        await session.taker.recipient(recipient, count)
     session.recipients.append(recipient)
     session.state = State.RECIPIENTS
 
 
-def _read(argument: bytes, word: bytes, code: str) -> tuple[str, bytes]:
+def _read(argument: bytes, word: bytes, read: Callable[[bytes], tuple[str, bytes]], code: str) -> tuple[str, bytes]:
     if argument[: len(word)].upper() != word:
         raise Malformed(f"{word.decode('ascii')}<address> is wanted")
     try:
-        return path(argument[len(word) :])
+        return read(argument[len(word) :])
     except Malformed as error:
         raise Malformed(error.public, smtp=error.smtp or code) from None
 
