@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from sesmail.auth.entries import BOM
 from sesmail.auth.names import fold
-from sesmail.auth.records import BOM, Records, parse
+from sesmail.auth.records import Records, parse
 from sesmail.errors import NoSuchMailbox, Refused, Unavailable
 
 ATTEMPTS = 20

@@ -12,8 +12,6 @@ _LEGACY = re.compile(r"[0-9A-Fa-f]{128}\Z")
 
 # The digest of nothing that anybody could type: verifying against it costs the same and always fails.
 NOBODY = "0" * 128
-# Nobody's password, on purpose.
-LOCKED = "!"
 
 
 def legacy(local: str, password: bytes) -> str:

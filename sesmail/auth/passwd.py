@@ -13,8 +13,9 @@ from zope.interface import implementer
 from sesmail.auth import hashes
 from sesmail.auth.domains import Domains
 from sesmail.auth.edits import Editable, amend, upgraded
+from sesmail.auth.entries import Record
 from sesmail.auth.names import Name, Names, UnknownUser
-from sesmail.auth.records import Record, Records
+from sesmail.auth.records import Records
 from sesmail.auth.run import Run
 from sesmail.errors import BadLogin, MailError, NoSuchMailbox, Unavailable
 from sesmail.interfaces import Account, Place

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from sesmail.auth import hashes
 from sesmail.auth.edits import Editable, amend, records, with_hash, without
+from sesmail.auth.entries import Record
 from sesmail.auth.localfile import LocalFile
 from sesmail.auth.names import Name, UnknownUser
-from sesmail.auth.records import Record, Records, parse
+from sesmail.auth.records import Records, parse
 from sesmail.cli.typed import secret
 from sesmail.config.load import load
 from sesmail.config.stores import default_store

@@ -8,7 +8,8 @@ import unittest
 from unittest import mock
 
 from sesmail.auth import hashes
-from sesmail.auth.records import Record, parse
+from sesmail.auth.entries import Record, users
+from sesmail.auth.records import parse
 
 ADMIN = (
     "601f8f22b15321a3cd342c1d50c6ce8da153da970d3dbfe25b3dbfa9326c3b30"
@@ -99,3 +100,15 @@ class RecordsTest(unittest.TestCase):
 
     def test_hashes_do_not_show_in_the_repr(self) -> None:
         self.assertNotIn(TOM, repr(parse(f"tom:{TOM}".encode())))
+
+
+class UsersTest(unittest.TestCase):
+    def test_everybody_in_the_file_lives_here_whether_a_password_lets_him_in_or_not(self) -> None:
+        data = (
+            b"\xef\xbb\xbf# mail\r\nTom:" + TOM.encode() + b"\r\n\nann@Example.com:!:::::: nologin\njack:{ODD}x\nno colon\n:x\n"
+        )
+        self.assertEqual(users(data), {"tom", "ann@example.com", "jack"})
+
+    def test_they_are_read_without_the_libraries_that_check_passwords(self) -> None:
+        code = "import sys; sys.modules.update(passlib=None, bcrypt=None, jwt=None); import sesmail.auth.entries"
+        self.assertEqual(subprocess.run([sys.executable, "-c", code], check=False).returncode, 0)
