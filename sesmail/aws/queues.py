@@ -1,0 +1,164 @@
+"""A queue of SQS: messages are received for a time, kept longer, given back, deleted. One request each, ten messages at most.
+
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+
+from sesmail.aws.failures import EXPECTED
+from sesmail.aws.sessions import session_as
+from sesmail.errors import Unavailable
+from sesmail.interfaces import Keys
+
+MOST = 10
+"""Messages in one request (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)."""
+LONGEST_WAIT = 20
+"""Seconds that SQS holds a request for messages."""
+
+_REGION = re.compile(r"https://(?:sqs|queue)\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/")
+
+
+@dataclass(frozen=True)
+class QueuePlace:
+    """Which queue, and as whom. Without `keys` the usual AWS chain is asked; `role` is then assumed with what was found. Without `region`
+    it is the one that the URL names."""
+
+    url: str
+    region: str | None = None
+    endpoint: str | None = None
+    keys: Keys | None = None
+    profile: str | None = None
+    role: str | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message of a queue. `count`: how often it was received so far, this time included. `receipt` is valid while it is kept."""
+
+    id: str
+    body: str = field(repr=False)
+    receipt: str = field(repr=False)
+    count: int = 1
+
+
+class QueueTrouble(Unavailable):
+    """The queue could not be asked. `word` names the trouble, the same as long as it lasts: a code of AWS, or the name of an error."""
+
+    def __init__(self, error: Exception, word: str = "") -> None:
+        super().__init__(cause=error)
+        self.word = word or type(error).__name__
+
+
+class Queue:
+    """Thread-safe. The client is made when it is first needed. Every method raises QueueTrouble when nothing could be asked.
+
+    Timeouts are in seconds; `read_timeout` comes on top of the time that SQS itself waits for messages.
+    """
+
+    def __init__(
+        self,
+        place: QueuePlace,
+        *,
+        connect_timeout: float = 5,
+        read_timeout: float = 10,
+        connections: int = 16,
+        sts_endpoint: str | None = None,
+    ) -> None:
+        self.url = place.url
+        self._place = place
+        self._sts_endpoint = sts_endpoint
+        # Who calls tries again himself: he knows for how long it makes sense.
+        self._config = Config(
+            connect_timeout=connect_timeout,
+            read_timeout=LONGEST_WAIT + read_timeout,
+            retries={"mode": "standard", "total_max_attempts": 1},
+            max_pool_connections=connections,
+            tcp_keepalive=True,
+        )
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def receive(self, *, visibility: int, most: int = MOST, wait: int = LONGEST_WAIT) -> list[Received]:
+        """At most `most` messages, nobody else's for `visibility` seconds; empty when none came within `wait` seconds."""
+        said = self._ask(
+            "receive_message",
+            AttributeNames=["ApproximateReceiveCount"],
+            MaxNumberOfMessages=min(most, MOST),
+            WaitTimeSeconds=min(wait, LONGEST_WAIT),
+            VisibilityTimeout=visibility,
+        )
+        return [_received(one) for one in said.get("Messages") or ()]
+
+    def delete(self, messages: Sequence[Received]) -> dict[str, str]:
+        """Remove these, MOST at most. Returns those that remain: SQS's reason, by the message's receipt."""
+        return self._ask_for("delete_message_batch", messages, lambda _: {})
+
+    def keep(self, messages: Mapping[Received, int]) -> dict[str, str]:
+        """Nobody else gets these for so many seconds from now, 0 gives one back at once. Otherwise as `delete`."""
+        return self._ask_for(
+            "change_message_visibility_batch", list(messages), lambda message: {"VisibilityTimeout": messages[message]}
+        )
+
+    def _ask_for(
+        self, operation: str, messages: Sequence[Received], more: Callable[[Received], dict[str, int]]
+    ) -> dict[str, str]:
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message.receipt, **more(message)} for number, message in enumerate(messages)
+        ]
+        said = self._ask(operation, Entries=entries)
+        done = {str(one.get("Id")) for one in said.get("Successful") or ()}
+        reasons = {str(one.get("Id")): str(one.get("Code")) for one in said.get("Failed") or ()}
+        # What the answer does not name was not done.
+        return {
+            message.receipt: reasons.get(str(number), "not answered")
+            for number, message in enumerate(messages)
+            if str(number) not in done
+        }
+
+    def _ask(self, operation: str, **said: Any) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self._made(), operation)(QueueUrl=self.url, **said)
+        except ClientError as error:
+            raise QueueTrouble(error, str(error.response.get("Error", {}).get("Code") or "")) from error
+        except (*EXPECTED, ResponseParserError) as error:
+            raise QueueTrouble(error) from error
+        return answer
+
+    def _made(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                try:
+                    self._client = self._make()
+                except Exception as error:
+                    raise QueueTrouble(error) from error
+            return self._client
+
+    def _make(self) -> Any:
+        session = session_as(self._place, sts_endpoint=self._sts_endpoint)
+        named = _REGION.match(self.url)
+        region = self._place.region or (named[1] if named else session.get_config_variable("region"))
+        return boto3.Session(botocore_session=session).client(
+            "sqs", region_name=region, endpoint_url=self._place.endpoint, config=self._config
+        )
+
+
+def _received(said: Mapping[str, Any]) -> Received:
+    count = str((said.get("Attributes") or {}).get("ApproximateReceiveCount", ""))
+    return Received(
+        str(said.get("MessageId", "")),
+        str(said.get("Body", "")),
+        str(said.get("ReceiptHandle", "")),
+        int(count) if count.isascii() and count.isdigit() else 1,
+    )
