@@ -11,6 +11,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import blockingCallFromThread
 
+from sesmail.assembly.ids import new_id
+from sesmail.assembly.stores import StoreOf
 from sesmail.aws.ses import Ses, SesPlace
 from sesmail.aws.smtppassword import smtp_password
 from sesmail.config.credentials import WHO
@@ -26,8 +28,6 @@ from sesmail.relay.rated import RatedCourier
 from sesmail.relay.ses import SesCourier, SesSettings, quota
 from sesmail.relay.smtp import SmtpCourier
 from sesmail.relay.smtpsession import SmtpSettings
-from sesmail.service.ids import new_id
-from sesmail.service.maildrops import StoreOf
 from sesmail.service.residents import Residents
 
 

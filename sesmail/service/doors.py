@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.cred.portal import Portal
 
+from sesmail.assembly.ids import hostname
 from sesmail.config.listeners import Listener as Listening
 from sesmail.config.table import Config
 from sesmail.protocols.factory import SessionFactory
@@ -16,7 +17,6 @@ from sesmail.protocols.pop3.policy import Policy as POP3Policy
 from sesmail.protocols.smtp.factory import SubmissionFactory
 from sesmail.protocols.smtp.policy import Policy as SubmissionPolicy
 from sesmail.service.certificates import CertificateStore
-from sesmail.service.ids import hostname
 from sesmail.service.listeners import BadEndpoint, Listener
 
 

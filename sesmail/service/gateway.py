@@ -18,6 +18,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.mail.pop3 import IMailbox
 from zope.interface.interface import InterfaceClass
 
+from sesmail.assembly import stores
+from sesmail.assembly.ids import hostname
 from sesmail.auth.realm import Factory
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.stores import default_store
@@ -31,7 +33,6 @@ from sesmail.service.certificates import CertificateStore
 from sesmail.service.couriers import courier, local_delivery
 from sesmail.service.doors import doors
 from sesmail.service.hangup import Hangup
-from sesmail.service.ids import hostname
 from sesmail.service.keypair import BadCertificate, Pair
 from sesmail.service.listeners import BadEndpoint, Listener
 from sesmail.service.openfiles import make_room
@@ -124,10 +125,10 @@ def _built(config: Config, reactor: Any) -> Gateway:
     login_workers = Workers(reactor, "logins", config.service.login_workers, waiting)
     # What a session reads ahead waits here too.
     read_workers = Workers(reactor, "reading", READ_THREADS, waiting * (config.read_ahead.messages + 2))
-    reached = maildrops.clients(config)
+    reached = stores.clients(config)
     readers = maildrops.readers(config, reactor, read_workers, reached)
-    places = maildrops.places(config)
-    store_of = maildrops.blocking_stores(reached)
+    places = stores.places(config)
+    store_of = stores.blocking_stores(reached)
     lock = locks.lock(config, reactor, login_workers, store_of)
     opened = maildrops.maildrops(config, reactor, readers, login_workers, store_of, lock)
     files = PasswdFiles(places, default_store(config), config.auth.passwd_file, store_of)

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.mail.pop3 import IMailbox
 from zope.interface.interface import InterfaceClass
 
+from sesmail.assembly.stores import parts
 from sesmail.auth import plugins
 from sesmail.auth.chain import FirstOf
 from sesmail.auth.grants import Grant, PlaceAt
@@ -27,7 +28,6 @@ from sesmail.aws.sessions import check
 from sesmail.config.table import Config, User
 from sesmail.interfaces import Account, Client, Place, StorePlace
 from sesmail.protocols.pop3.mailbox import PopMailbox
-from sesmail.service.maildrops import parts
 from sesmail.service.passwdfiles import PasswdFiles
 from sesmail.service.workers import Workers
 from sesmail.storage.keys import Places

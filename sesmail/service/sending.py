@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.names.client import Resolver as TwistedResolver
 
+from sesmail.assembly.ids import hostname, new_id
 from sesmail.auth.realm import Factory, Logout
 from sesmail.config.table import Config
 from sesmail.errors import MailError
@@ -28,7 +29,6 @@ from sesmail.relay.spool import Spool
 from sesmail.relay.submission import AccountSubmission, Settings, Submissions
 from sesmail.service import logins
 from sesmail.service.attempts import FirstAttempts, Retries
-from sesmail.service.ids import hostname, new_id
 from sesmail.service.residents import Residents
 from sesmail.service.resolver import Resolver
 from sesmail.service.workers import Workers

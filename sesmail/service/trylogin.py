@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.cred.credentials import UsernamePassword
 
+from sesmail.assembly import stores
 from sesmail.auth.chain import ask
 from sesmail.auth.names import UnknownUser
 from sesmail.config.stores import default_store
@@ -28,10 +29,10 @@ async def try_login(
     Raises BadLogin, and Unavailable when a checker could not find out. LookupError for a checker that nobody knows.
     """
     workers = Workers(reactor, "logins", config.service.login_workers, WAITING)
-    reached = maildrops.clients(config)
+    reached = stores.clients(config)
     readers = maildrops.readers(config, reactor, workers, reached)
-    places = maildrops.places(config)
-    files = PasswdFiles(places, default_store(config), config.auth.passwd_file, maildrops.blocking_stores(reached))
+    places = stores.places(config)
+    files = PasswdFiles(places, default_store(config), config.auth.passwd_file, stores.blocking_stores(reached))
     asked = logins.checkers(config, reactor, places, files, readers, workers)
     closing = logins.Closing(asked.values())
     for service in (workers, closing):
