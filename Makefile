@@ -1,12 +1,16 @@
 # make demo   runs the gateway on its embedded default, on 127.0.0.1, until Ctrl-C
 # make test   checks and tests everything, with real servers and mail programs
+# make lambda   writes the zip of the functions for AWS Lambda
 #
-# Both make what they need: virtual environments beside this file and, as root on Debian, a few packages.
+# All make what they need: virtual environments beside this file and, as root on Debian, a few packages.
 
 PYTHON ?= python3
 PYTEST_ARGUMENTS ?=
 # How many processes share the suite. Much of it waits: a processor each is enough.
 PROCESSES ?= 2
+# The zip, and the Python whose libraries go into it.
+LAMBDA ?= dist/sesmail-lambda.zip
+LAMBDA_PYTHON ?= .venv/bin/python
 
 export PYTHON
 export PYTHONPATH = $(CURDIR)
@@ -20,11 +24,14 @@ PYTEST = -m pytest $(PYTEST_ARGUMENTS)
 SUITE = $(PYTEST) -n $(PROCESSES) --dist loadfile
 HYPOTHESIS = .venv/bin/python $(PYTEST) -m hypothesis --hypothesis-profile=fuzz
 
-.PHONY: demo test test-newest test-oldest lint types proof bench fuzz clean environments programs
+.PHONY: demo lambda test test-newest test-oldest lint types proof bench fuzz clean environments programs
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime
 	.venv/bin/python -m sesmail.cli.main demo
+
+lambda: .venv/runtime
+	$(LAMBDA_PYTHON) tests/packaging/lambdazip.py $(LAMBDA)
 
 test: lint types test-newest
 

@@ -1,0 +1,79 @@
+"""What `make lambda` writes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from tests.functions.lambdas import package
+from tests.packaging import lambdazip
+from tests.packaging.tree import ROOT
+
+
+def names() -> list[str]:
+    return ZipFile(package()).namelist()
+
+
+def test_the_same_tree_gives_the_same_bytes(tmp_path: Path) -> None:
+    other = tmp_path / "deep/other.zip"
+    environ = {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, ROOT / "tests/packaging/lambdazip.py", other], cwd="/", env=environ, check=True)
+    assert other.read_bytes() == package().read_bytes()
+
+
+def test_it_is_small() -> None:
+    assert package().stat().st_size < 500_000
+
+
+def test_in_it_are_the_functions_and_only_what_they_import() -> None:
+    ours = {name for name in names() if name.startswith("sesmail/")}
+    assert {str(path.relative_to(ROOT)) for path in ROOT.glob("sesmail/functions/*.py")} <= ours
+    rooms = {name.split("/")[1] for name in ours}
+    assert not rooms & {"service", "cli", "web", "protocols", "api"}
+    assert not any(name.startswith("sesmail/storage/read/") for name in ours)
+
+
+def test_it_is_python_alone_in_order_and_without_a_time() -> None:
+    entries = ZipFile(package()).infolist()
+    assert names() == sorted(set(names()))
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.external_attr >> 16 for entry in entries} == {0o644}
+    assert all(name.endswith(".py") or "LICENSE" in name for name in names())
+
+
+def test_libraries_in_it_have_their_licences_beside_them() -> None:
+    carried = {name.split("/")[0] for name in names() if not name.startswith(("sesmail/", "licenses/", "LICENSE"))}
+    licensed = {lambdazip.CARRIED[name] for name in carried}
+    assert licensed == {name.split("/")[1] for name in names() if name.startswith("licenses/")}
+    assert "LICENSE" in names()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import cryptography.x509",
+        "def f():\n    import cryptography",
+        "from sesmail.aws import sealing",
+        "from sesmail.aws.sealing import opened",
+    ],
+)
+def test_a_library_that_lambda_does_not_have_is_refused(tmp_path: Path, line: str) -> None:
+    plant(tmp_path, "functions", "sort", line)
+    plant(tmp_path, "aws", "sealing", "from cryptography import x509\ndef opened(): ...")
+    with pytest.raises(lambdazip.CannotBeCarried, match=r"sesmail/.*py imports cryptography"):
+        lambdazip.imported(tmp_path)
+
+
+def test_what_is_imported_for_types_alone_is_not_carried(tmp_path: Path) -> None:
+    plant(tmp_path, "functions", "sort", "if TYPE_CHECKING:\n    import cryptography\nimport json, boto3, yaml.nodes")
+    ours, libraries = lambdazip.imported(tmp_path)
+    assert (sorted(ours), libraries) == (["sesmail/functions/sort.py"], {"yaml"})
+
+
+def plant(root: Path, room: str, name: str, source: str) -> None:
+    (root / "sesmail" / room).mkdir(parents=True)
+    (root / "sesmail" / room / f"{name}.py").write_text(source)
