@@ -120,10 +120,20 @@ class Signatures:
         self._window = window
 
     def check(self, message: Message, now: float) -> None:
-        """Returns when the message is from one of the topics, signed by SNS and not too old. May fetch a certificate, so it may block.
+        """Returns when the message is from one of the topics, signed by SNS and not too old. Blocks to fetch a certificate that it
+        has not.
 
         Raises Refused with the reason; Unavailable when the certificate cannot be fetched.
         """
+        self.check_claims(message, now)
+        key = self._certificates.key(message.certificate_url, now)
+        try:
+            key.verify(message.signature, message.signed, padding.PKCS1v15(), _HASHES[message.version]())
+        except InvalidSignature:
+            raise Refused("the signature is wrong") from None
+
+    def check_claims(self, message: Message, now: float) -> None:
+        """As `check`, for all that shows without the certificate: it proves nothing, but never blocks."""
         if message.topic not in self._topics:
             raise Refused("this SNS topic may not send here")
         if message.version not in self._versions:
@@ -132,11 +142,14 @@ class Signatures:
             raise Refused("the message is too old, or from the future")
         if not _CERTIFICATE.fullmatch(_path(message.certificate_url, message.topic)):
             raise Refused("the certificate of the signature is not at the SNS of the topic's region")
-        key = self._certificates.key(message.certificate_url, now)
-        try:
-            key.verify(message.signature, message.signed, padding.PKCS1v15(), _HASHES[message.version]())
-        except InvalidSignature:
-            raise Refused("the signature is wrong") from None
+
+    def has_certificate(self, message: Message, now: float) -> bool:
+        """True when `check` would not have to fetch one. Never blocks."""
+        return self._certificates.has(message.certificate_url, now)
+
+    def fetch_certificate(self, message: Message, now: float) -> None:
+        """Have the certificate for `check`; the message's claims must have been checked. Blocks; raises as `check` does."""
+        self._certificates.key(message.certificate_url, now)
 
 
 def confirmation_url(message: Message) -> str:

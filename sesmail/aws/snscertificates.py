@@ -51,6 +51,10 @@ class Certificates:
         self._keep(url, certificate)
         return key
 
+    def has(self, url: str, now: float) -> bool:
+        """True when `key` has the certificate already, and it is good at this time. Never blocks."""
+        return self._known(url, now) is not None
+
     def _known(self, url: str, now: float) -> x509.Certificate | None:
         with self._lock:
             certificate = self._kept.get(url)

@@ -1,0 +1,68 @@
+"""One URL of AWS, got with bounds: no redirect is followed, and neither size nor time is up to the other side."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.request import HTTPDefaultErrorHandler, HTTPErrorProcessor, HTTPSHandler, OpenerDirector, ProxyHandler
+
+from sesmail.errors import Refused, Unavailable
+
+LONGEST = 65_536
+TIMEOUT = 5.0
+_PIECE = 8192
+# Nothing of ours is in these, and others may do better.
+_LATER = frozenset({403, 404, 408, 425, 429})
+
+
+class Https:
+    """Gets https URLs whose host was checked by the caller. The host's certificate is verified, by the system's roots unless `context`
+    says otherwise; a proxy of the environment (``HTTPS_PROXY``) is used. Thread-safe."""
+
+    def __init__(
+        self,
+        context: ssl.SSLContext | None = None,
+        *,
+        timeout: float = TIMEOUT,
+        longest: int = LONGEST,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._timeout = timeout
+        self._longest = longest
+        self._clock = clock
+        # An opener of one's own knows neither redirects nor other schemes.
+        self._opener = OpenerDirector()
+        for handler in (
+            ProxyHandler(),
+            HTTPSHandler(context=context or ssl.create_default_context()),
+            HTTPDefaultErrorHandler(),
+            HTTPErrorProcessor(),
+        ):
+            self._opener.add_handler(handler)
+
+    def get(self, url: str) -> bytes:
+        """The octets behind `url`, at most LONGEST. Raises Refused when AWS will not have it, Unavailable for all other trouble."""
+        until = self._clock() + self._timeout
+        try:
+            with self._opener.open(url, timeout=self._timeout) as response:
+                return self._read(response.read1, until)
+        except HTTPError as error:
+            error.close()
+            if 400 <= error.code < 500 and error.code not in _LATER:
+                raise Refused("AWS refuses it", cause=f"status {error.code}") from None
+            raise Unavailable(cause=f"status {error.code}") from None
+        except (OSError, HTTPException, ValueError) as error:
+            raise Unavailable(cause=type(error).__name__) from None
+
+    def _read(self, read: Callable[[int], bytes], until: float) -> bytes:
+        found = bytearray()
+        while piece := read(_PIECE):
+            found += piece
+            if len(found) > self._longest:
+                raise Unavailable(cause=f"more than {self._longest} octets")
+            if self._clock() > until:
+                raise Unavailable(cause="too slow")
+        return bytes(found)
