@@ -25,6 +25,7 @@ FATES = frozenset(
         "forwarded",
         "bounced",
         "held",
+        "dropped",
         "login",
         "login-refused",
     }

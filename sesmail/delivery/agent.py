@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from sesmail.delivery.message import Message
 from sesmail.delivery.plan import Step
@@ -19,3 +19,7 @@ class Agent(Protocol):
         Returns an outcome for each step's name, whatever happened to the others. ACCEPTED is durable. Trouble, also trouble of our own
         configuration, is a LATER. Raises NoSuchMessage when the message is gone from where it was. Each wait is bounded.
         """
+
+
+Agents: TypeAlias = Mapping[type, Agent]
+"""Who delivers to each kind of destination (Mailbox, Lmtp, ...). Mail for a kind that is missing is held."""

@@ -46,11 +46,18 @@ class Inbox:
 
     def is_incoming(self, key: str) -> bool:
         """Whether mail comes in there: not for what we wrote ourselves, nor for what is no mail."""
-        if key.startswith((self.held, self.swept, f"{RESERVED.decode()}/")) or key.rpartition("/")[2] in _NO_MAIL:
+        if self._is_waiting(key) or key.rpartition("/")[2] in _NO_MAIL:
             return False
         if self.fixed_recipient(key) is not None:
             return True
         return key.startswith(self.prefix) if self.prefix else "/" not in key
+
+    def is_ours(self, key: str) -> bool:
+        """Whether mail comes in there, or waits there: no mailbox can be in such a place."""
+        return self._is_waiting(key) or self.is_incoming(key)
+
+    def _is_waiting(self, key: str) -> bool:
+        return key.startswith((self.held, self.swept, self.progress, RECORDS))
 
     def fixed_recipient(self, key: str) -> str | None:
         """For whom all mail behind this key's prefix is; of several prefixes the longest counts."""

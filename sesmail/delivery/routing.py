@@ -9,7 +9,7 @@ from sesmail.aws.receipt import Verdicts
 from sesmail.delivery.plan import Plan
 from sesmail.delivery.route import JUNK, route
 from sesmail.delivery.targets import Targets, look_up
-from sesmail.delivery.verdicts import VerdictRules, judge
+from sesmail.delivery.verdicts import Judgement, VerdictRules, judge
 from sesmail.mail.envelope import Envelope
 
 
@@ -34,4 +34,5 @@ class Routing:
         Raises Unavailable when a table cannot be asked."""
         envelope = Envelope(sender, tuple(recipients))
         resolved = look_up(envelope, self._targets_of, self._targets)
-        return route(envelope, resolved, None if verdicts is None else judge(verdicts, self._rules), junk=self._junk)
+        judgement = Judgement(authenticated=True) if verdicts is None else judge(verdicts, self._rules)
+        return route(envelope, resolved, judgement, junk=self._junk)

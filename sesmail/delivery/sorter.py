@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+import logging
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 
-from sesmail.aws.receipt import Notice
-from sesmail.delivery.agent import Agent
+from sesmail.aws import stamp
+from sesmail.aws.receipt import Notice, Verdict, Verdicts
+from sesmail.delivery.agent import Agents
+from sesmail.delivery.boxes import Boxes, StoreOf
+from sesmail.delivery.claims import Claims
+from sesmail.delivery.copy import StoredMessage, beginning
 from sesmail.delivery.counts import Counts
-from sesmail.delivery.inbox import Inbox
+from sesmail.delivery.guess import Guessed, guessed, without_strangers
+from sesmail.delivery.held import Held
+from sesmail.delivery.heldrecord import HeldRecord
+from sesmail.delivery.inbox import Inbox, checked_id
+from sesmail.delivery.journey import Journey, Sorted, Source
+from sesmail.delivery.message import Arrival
+from sesmail.delivery.plan import Plan
 from sesmail.delivery.routing import Routing
-from sesmail.interfaces import StorePlace
+from sesmail.delivery.swept import Swept
+from sesmail.errors import Malformed, NoSuchMessage, Unavailable
 from sesmail.storage.store import Store
 
-Agents: TypeAlias = Mapping[type, Agent]
-"""Who delivers to each kind of destination (Mailbox, Lmtp, ...). Mail for a kind that is missing is held."""
-
-StoreOf: TypeAlias = Callable[[StorePlace], Store]
-"""The store of a place: the same object at every call, and for the inbox's place the inbox's own. Raises Unavailable."""
-
-
-class Sorted(enum.Enum):
-    """What became of a message.
-
-    DONE: everybody has it, and the original is gone. HELD: everybody but those it is held for. SWEPT: those have it who were guessed, and it
-    waits for its notice. GONE: it was done before. IGNORED: it is nothing that came in.
-    """
-
-    DONE = "done"
-    HELD = "held"
-    SWEPT = "swept"
-    GONE = "gone"
-    IGNORED = "ignored"
+log = logging.getLogger(__name__)
 
 
 class Sorter:
-    """Plain blocking code. May be asked about several messages at a time.
+    """Plain blocking code. May be asked about several messages at a time; a second thread at one message hears Busy.
 
     `delete` removes a key of the inbox's store, durably on return, and raises Unavailable; it may serve several threads in one request.
+    What is counted is how messages ended, as Sorted has it, and ``later`` for each try that must come again.
     """
 
     def __init__(
@@ -51,18 +46,125 @@ class Sorter:
         delete: Callable[[str], None] | None = None,
         counts: Counts | None = None,
     ) -> None:
-        self._inbox = inbox
         self.counts = counts or Counts()
+        self._inbox = inbox
+        self._routing = routing
+        self._boxes = Boxes(inbox, store_of)
+        self._journey = Journey(inbox, agents, delete or one_by_one(inbox.store))
+        self._held = Held(inbox)
+        self._swept = Swept(inbox)
+        self._claims = Claims()
 
     def sort(self, notice: Notice, *, again: bool = False) -> Sorted:
         """Bring the message to everybody it is for; durable on return. `again`: it may have been tried before, as far as the caller knows.
 
-        Raises Unavailable, Limited and Busy (another thread has this message at the moment) when it must come again, and Malformed for
-        a notice of another bucket, or of a key where nothing comes in.
+        Raises Unavailable, Limited and Busy when it must come again, and Malformed for a notice of another bucket, or of a key where
+        nothing comes in.
         """
-        raise NotImplementedError
+        if not self._is_ours(notice):
+            self.counts.add(Sorted.IGNORED.value)
+            return Sorted.IGNORED
+        return self._claimed(notice.message_id, lambda failed: self._sort(notice, again or failed))
 
     def retry(self, id: str, *, anyway: bool = False) -> Sorted:
         """Route the recipients for whom the message is held once more; `anyway`: whatever SES found in it. Raises NoSuchMessage where none
-        is held, Malformed for what is no id and for a record that cannot be read, and as `sort` does."""
-        raise NotImplementedError
+        is held, Malformed for what is no id, and as `sort` does."""
+        checked_id(id)
+        return self._claimed(id, lambda _: self._retry(id, anyway))
+
+    def _claimed(self, id: str, work: Callable[[bool], Sorted]) -> Sorted:
+        try:
+            with self._claims.of(id) as failed:
+                end = work(failed)
+        except (NoSuchMessage, Malformed):
+            raise
+        except Exception:
+            self.counts.add("later")
+            raise
+        self.counts.add(end.value)
+        if end in (Sorted.GONE, Sorted.SWEPT):
+            log.info("message %s: %s", id, "it was done before" if end is Sorted.GONE else "it waits for its notice")
+        return end
+
+    def _is_ours(self, notice: Notice) -> bool:
+        if notice.bucket != self._inbox.bucket:
+            raise Malformed(f"a notice of a message in the bucket {notice.bucket}: mail comes in to {self._inbox.bucket}")
+        if self._inbox.is_incoming(notice.key):
+            return True
+        if notice.recipients is not None:
+            raise Malformed(f"a notice of a message at {notice.key!r}: mail comes in behind {self._inbox.prefix!r}")
+        # S3 tells of every object, also of those that we wrote.
+        return False
+
+    def _sort(self, notice: Notice, again: bool) -> Sorted:
+        try:
+            known = self._known(notice)
+            return self._bring(Source.INCOMING, notice.key, known, again=again)
+        except NoSuchMessage:
+            return Sorted.GONE if notice.recipients is None else self._late(notice)
+
+    def _known(self, notice: Notice) -> Guessed:
+        if notice.recipients is not None:
+            return Guessed(_arrival(notice, notice.recipients))
+        head = beginning(self._inbox.store, notice.key, stamp.HEADER_OCTETS)
+        return guessed(notice, stamp.read(head, notice.message_id), self._inbox)
+
+    def _late(self, notice: Notice) -> Sorted:
+        """The original is gone: done, or brought to those who were guessed."""
+        known = self._known(notice)
+        try:
+            return self._bring(Source.SWEPT, self._swept.key(notice.message_id), known, again=True)
+        except NoSuchMessage:
+            record = self._held.known(notice.message_id)
+        if record is None or not record.guessed:
+            return Sorted.GONE
+        try:
+            return self._bring(Source.HELD, self._held.key(notice.message_id), known, again=True)
+        except NoSuchMessage:
+            return Sorted.GONE
+
+    def _retry(self, id: str, anyway: bool) -> Sorted:
+        key = self._held.key(id)
+        record = self._held.known(id)
+        if record is None or (record.guessed and not record.recipients):
+            received = record.received if record else self._held.entry(id).since
+            known = self._known(Notice(id, self._inbox.bucket, key, received))
+        else:
+            known = Guessed(_of_record(id, record))
+        return self._bring(Source.HELD, key, known, again=True, trusted=anyway)
+
+    def _bring(self, source: Source, key: str, known: Guessed, *, again: bool, trusted: bool = False) -> Sorted:
+        plan = self._plan(known, trusted)
+        with closing(StoredMessage(self._inbox.store, key, known.arrival, self._boxes)) as message:
+            return self._journey.go(source, key, message, plan, again=again)
+
+    def _plan(self, known: Guessed, trusted: bool) -> Plan:
+        arrival = known.arrival
+        if not arrival.recipients:
+            return Plan(())
+        verdicts = _overlooked(arrival.verdicts) if trusted else arrival.verdicts
+        return without_strangers(self._routing.plan(arrival.sender, arrival.recipients, verdicts), known.perhaps)
+
+
+def one_by_one(store: Store) -> Callable[[str], None]:
+    """Deletes each key by a request of its own."""
+
+    def delete(key: str) -> None:
+        if left := store.delete([key]):
+            raise Unavailable(cause=left)
+
+    return delete
+
+
+def _arrival(notice: Notice, recipients: tuple[str, ...]) -> Arrival:
+    return Arrival(notice.message_id, notice.sender or "", recipients, notice.received, notice.verdicts, notice.unreadable)
+
+
+def _of_record(id: str, record: HeldRecord) -> Arrival:
+    people = tuple(record.recipients)
+    return Arrival(id, record.sender, people, record.received, record.verdicts, record.unreadable, record.guessed)
+
+
+def _overlooked(verdicts: Verdicts) -> Verdicts:
+    """Nothing bad was found. Whether the sender may be answered stays as it is."""
+    return replace(verdicts, spam=Verdict.PASS, virus=Verdict.PASS, dmarc_policy=None)
