@@ -50,9 +50,9 @@ class SMTPDialog(Script):
     def fill(self, words: list[str], value: str) -> None:
         match words:
             case ["login", "fails"]:
-                self.post.realm.failure = _error(value)
+                self.post.realm.failure = failure(value)
             case ["refuses", what]:
-                self.post.submission.failures[what] = _error(value)
+                self.post.submission.failures[what] = failure(value)
             case ["outcome"]:
                 code, status, text = value.split(" ", 2)
                 self.post.submission.outcome = Outcome(int(code), status, text)
@@ -75,7 +75,8 @@ class SMTPDialog(Script):
         return spoken
 
 
-def _error(value: str) -> Exception:
+def failure(value: str) -> Exception:
+    """A kind of failure by its name, with a reply code and a text where they follow; what is no kind is a bug of ours."""
     kind, _, rest = value.partition(" ")
     code, status, text = [*rest.split(" ", 2), "", "", ""][:3]
     made: type[errors.MailError] | None = getattr(errors, kind, None)

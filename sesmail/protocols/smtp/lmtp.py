@@ -81,7 +81,7 @@ class LMTPSession(SMTPSession):
         if self.peer in self.listener.neighbours:
             await super().live()
         else:
-            logger.warning("%s may not deliver by LMTP; lmtp.trusted would have to name it", self.peer)
+            logger.warning("%s may not deliver by LMTP; lmtp.clients would have to name it", self.peer)
             await self.push(_STRANGER)
 
     def sender_of(self, argument: bytes) -> tuple[str, bytes]:

@@ -43,6 +43,6 @@ class Policy(SessionPolicy):
 class LMTPPolicy(Policy):
     """Another mail server has accepted the mail already: what we refuse, it has to return, so we take what we can store."""
 
-    max_size: int = 50_000_000
+    max_size: int = 64 << 20
     max_recipients: int = 1000
     bare_newlines: Literal["refuse", "repair"] = "repair"
