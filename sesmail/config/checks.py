@@ -198,7 +198,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config, Reading], None]], ...] =
     (("relay", "smarthost"), sendingchecks.smarthost),
     (("aliases",), sendingchecks.aliases),
     (("incoming", "queue", "sns", "mailboxes", "storage", "auth"), receivingchecks.incoming),
-    (("routing", "lmtp_out"), receivingchecks.routing),
+    (("routing", "lmtp_out", "mailboxes"), receivingchecks.routing),
     (("lmtp_out",), receivingchecks.lmtp_out),
     (("queue",), receivingchecks.queue),
     (("sns",), receivingchecks.sns),

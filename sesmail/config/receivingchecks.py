@@ -57,10 +57,14 @@ def routing(config: Config, reading: Reading) -> None:
     _once("routing.routes", "address", [one.address for one in given.routes], reading)
     _once("routing.catch_all", "domain", [one.domain for one in given.catch_all], reading)
     for number, domain in enumerate(given.open_domains):
+        if config.mailboxes.domains is not None and domain not in config.mailboxes.domains:
+            reading.refuse(f"routing.open_domains[{number}]", f"{domain} is not one of mailboxes.domains")
         if domain in (one.domain for one in given.catch_all):
             reading.refuse(
                 f"routing.open_domains[{number}]", f"{domain} has an entry in routing.catch_all, which would never be used"
             )
+    if given.in_store is not None and given.in_store.lower() == "s3":
+        reading.refuse("routing.in_store", "must be another target than S3, for it says what that stands for")
     _targets(config, reading)
     for name in ("unknown", "denied"):
         if getattr(given, name) == "bounce" and given.bounce_from is None:

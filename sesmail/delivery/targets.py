@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TypeAlias
 
 from sesmail.aliases.model import Disposition, Target
@@ -36,19 +36,19 @@ INSTEAD: Mapping[Disposition, Destination] = {
 
 
 class Targets:
-    """Reads targets. `local_domains` (lower case) are ours; an address elsewhere is forwarded to. `in_store` is what the target ``S3``
-    stands for. `instead` overrides INSTEAD."""
+    """Reads targets. `local_domains` (lower case) are ours; an address elsewhere is forwarded to. `in_store` is the target that ``S3``
+    stands for, another than itself. `instead` overrides INSTEAD."""
 
     def __init__(
         self,
         home: Home,
-        local_domains: Collection[str],
+        local_domains: Container[str],
         *,
-        in_store: Destination | None = None,
+        in_store: str | None = None,
         instead: Mapping[Disposition, Destination] | None = None,
     ) -> None:
         self._home = home
-        self._local = frozenset(local_domains)
+        self._local = local_domains
         self._in_store = in_store
         self._instead = {**INSTEAD, **(instead or {})}
 
@@ -57,7 +57,7 @@ class Targets:
         if target.disposition is not Disposition.DELIVER:
             return self._instead[target.disposition]
         try:
-            return self._read(target)
+            return self.read(target)
         except NoSuchMailbox as error:
             log.warning("a target is no mailbox: %s", error)
             return self._instead[Disposition.UNKNOWN]
@@ -65,12 +65,14 @@ class Targets:
             log.error("a target cannot be used: %s", error.public)
             return Hold(Reason.BAD_TARGET)
 
-    def _read(self, target: Target) -> Destination:
+    def read(self, target: Target) -> Destination:
+        """The destination of a target that is to be delivered to. Raises Malformed, which says what is wrong with it, NoSuchMailbox,
+        Unavailable."""
         text = target.text
         if len(text) > LONGEST_TEXT:
             raise Malformed(f"a target has at most {LONGEST_TEXT} characters")
         if text.lower() == _IN_STORE and self._in_store is not None:
-            return self._in_store
+            return self.read(Target(Disposition.DELIVER, self._in_store, trusted=True))
         scheme, colon, what = text.partition(":")
         if colon and scheme.isalnum():
             if not target.trusted:
