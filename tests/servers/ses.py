@@ -1,4 +1,4 @@
-"""An Amazon SES of the tests' own: SESv2 SendEmail (raw) and GetAccount, v1 SendBounce, over real HTTP, as boto3 speaks to it.
+"""An Amazon SES of the tests' own: SESv2 SendEmail (raw), GetAccount and PutSuppressedDestination, v1 SendBounce, over real HTTP, as boto3 speaks to it.
 
 `running()` is one within this process. `python -m tests.servers.ses PORT` is one that listens until it is ended, and `RemoteSes`
 arranges and asks that one. An unsigned request is refused.
@@ -44,6 +44,7 @@ _NOT_SIGNED = Refusal("MissingAuthenticationTokenException", "Missing Authentica
 _OPERATIONS = {
     ("POST", "/v2/email/outbound-emails"): "SendEmail",
     ("GET", "/v2/email/account"): "GetAccount",
+    ("PUT", "/v2/email/suppression/addresses"): "PutSuppressedDestination",
     ("POST", "/"): "SendBounce",
 }
 _RESET = struct.pack("ii", 1, 0)
@@ -120,6 +121,15 @@ class RemoteSes:
         """The parameters of every SendBounce."""
         return list(self._ask("GET", "bounces"))
 
+    @property
+    def suppressed(self) -> dict[str, str]:
+        """The addresses on the suppression list, each with its reason."""
+        return dict(self._ask("GET", "suppressed"))
+
+    def verify_only(self, *identities: str) -> None:
+        """From now on these addresses and domains are all that mail may be from."""
+        self._ask("POST", "verify", identities)
+
     def requests(self, operation: str = "SendEmail") -> list[Request]:
         """All requests for this operation that were read."""
         found = (Request(one["operation"], tuple(one["recipients"]), one["at"]) for one in self._ask("GET", "requests"))
@@ -180,6 +190,9 @@ class _Door(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._handle()
 
+    def do_PUT(self) -> None:
+        self._handle()
+
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
@@ -224,6 +237,9 @@ class _Door(BaseHTTPRequestHandler):
             return json.dumps({"MessageId": ses.send_email(asked)})
         if operation == "GetAccount":
             return json.dumps(ses.account())
+        if operation == "PutSuppressedDestination":
+            ses.put_suppressed_destination(asked)
+            return "{}"
         return _xml(
             "SendBounceResponse", f"<SendBounceResult><MessageId>{ses.send_bounce(asked)}</MessageId></SendBounceResult>"
         )
@@ -260,8 +276,10 @@ def _controlled(ses: Ses, what: str, given: Any) -> Any:
         return [asdict(one) | {"data": base64.b64encode(one.data).decode()} for one in ses.sent]
     if what == "count":
         return len(ses.sent)
-    if what == "bounces":
-        return ses.bounces
+    if what in ("bounces", "suppressed"):
+        return getattr(ses, what)
+    if what == "verify":
+        return ses.verify_only(*given)
     if what == "requests":
         return [asdict(request) for operation in _OPERATIONS.values() for request in ses.requests(operation)]
     if what == "plant":

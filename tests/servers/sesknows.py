@@ -1,6 +1,7 @@
 """What the tests' own SES knows and does, apart from speaking HTTP.
 
-What it checks, it checks as SES does: 50 recipients, 40 MB, no null sender, no line over 1,000 characters.
+What it checks, it checks as SES does: 50 recipients, 40 MB, no null sender, no line over 1,000 characters, no field twice that may be
+there once, and, once it was told which identities are verified, From, Sender, Return-Path and where bounces go.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from email.utils import parseaddr
+from email.message import Message
+from email.parser import BytesHeaderParser
+from email.utils import getaddresses, parseaddr
 from typing import Any, Literal
 
 LONGEST_LINE = 1000
 LARGEST = 40 * 1024 * 1024
 MOST_RECIPIENTS = 50
 
+_ONCE = ("from", "sender", "reply-to", "return-path", "dkim-signature", "subject", "date", "message-id", "to", "cc")
 _LOCAL_AND_DOMAIN = re.compile(r'(?:"[ -~]+"|[!-?A-~]+)@[!-?A-~]+\.[!-?A-~]+\Z')
 _FROM = re.compile(rb"^From:[^\n]*\n(?:[ \t][^\n]*\n)*", re.IGNORECASE | re.MULTILINE)
 
@@ -106,6 +110,8 @@ class Ses:
         self._bounces: list[dict[str, str]] = []
         self._requests: list[Request] = []
         self._faults: list[Fault] = []
+        self._verified: frozenset[str] | None = None
+        self._suppressed: dict[str, str] = {}
         self._account: dict[str, Any] = {
             "ProductionAccessEnabled": True,
             "SendingEnabled": True,
@@ -154,8 +160,28 @@ class Ses:
     def clear(self) -> None:
         """Forget everything that was sent and asked, and every fault."""
         with self._lock:
-            for known in (self._sent, self._bounces, self._requests, self._faults):
+            for known in (self._sent, self._bounces, self._requests, self._faults, self._suppressed):
                 known.clear()
+            self._verified = None
+
+    def verify_only(self, *identities: str) -> None:
+        """From now on these addresses and domains are all that mail may be from."""
+        with self._lock:
+            self._verified = frozenset(identity.lower() for identity in identities)
+
+    @property
+    def suppressed(self) -> dict[str, str]:
+        """The addresses on the suppression list, each with its reason."""
+        with self._lock:
+            return dict(self._suppressed)
+
+    def put_suppressed_destination(self, asked: Mapping[str, Any]) -> None:
+        """Put an address on the list. Raises Refusal."""
+        address, reason = str(asked.get("EmailAddress") or ""), str(asked.get("Reason") or "")
+        if not _LOCAL_AND_DOMAIN.match(address) or reason not in ("BOUNCE", "COMPLAINT"):
+            raise Refusal("BadRequestException", f"Invalid address or reason: {address!r}, {reason!r}.")
+        with self._lock:
+            self._suppressed[address] = reason
 
     def set_account(self, **changes: Any) -> None:
         """Change what GetAccount answers; the three numbers of SendQuota go by their own names."""
@@ -200,6 +226,7 @@ class Ses:
             at=time.monotonic(),
         )
         _check(message)
+        self._check_verified(message.sender, *_named(message.data))
         with self._changed:
             self._sent.append(message)
             self._changed.notify_all()
@@ -209,9 +236,23 @@ class Ses:
         """Take a bounce and return its id. Raises Refusal."""
         if not asked.get("OriginalMessageId") or not asked.get("BounceSender"):
             raise Refusal("ValidationError", "OriginalMessageId and BounceSender are required")
+        self._check_verified(asked["BounceSender"])
         with self._lock:
             self._bounces.append(dict(asked))
         return f"bounce-{secrets.token_hex(8)}"
+
+    def _check_verified(self, *addresses: str) -> None:
+        with self._lock:
+            verified = self._verified
+        wrong = [
+            one for one in addresses if verified is not None and not {one.lower(), one.lower().rpartition("@")[2]} & verified
+        ]
+        if wrong:
+            failed = ", ".join(wrong)
+            raise Refusal(
+                "MessageRejected",
+                f"Email address is not verified. The following identities failed the check in region EU-WEST-1: {failed}",
+            )
 
 
 def recipients(asked: Mapping[str, Any]) -> list[str]:
@@ -231,6 +272,21 @@ def _check(message: Sent) -> None:
             raise Refusal("BadRequestException", f"Missing final '@domain' or illegal address: {address!r}")
     if b"\n" in message.data and max(map(len, message.data.split(b"\n"))) > LONGEST_LINE:
         raise Refusal("BadRequestException", "Maximum line length exceeded")
+    names = [name.lower() for name in _header(message.data)]
+    for name in _ONCE:
+        if names.count(name) > 1:
+            raise Refusal("BadRequestException", f"Duplicate header '{name.title()}'.")
+
+
+def _header(data: bytes) -> Message:
+    return BytesHeaderParser().parsebytes(data.partition(b"\r\n\r\n")[0])
+
+
+def _named(data: bytes) -> list[str]:
+    """Everybody in whose name a message is."""
+    header = _header(data)
+    fields = [str(value) for name in ("From", "Sender", "Return-Path") for value in header.get_all(name, [])]
+    return [address for _, address in getaddresses(fields) if address]
 
 
 def _sender(asked: Mapping[str, Any], data: bytes) -> str:

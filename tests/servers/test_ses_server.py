@@ -66,11 +66,45 @@ def test_a_from_address_in_the_request_takes_the_place_of_the_header_as_in_sesv2
         (["a@example.org"], b"Subject: from nobody\r\n\r\n"),
         (["a@example.org"], _MAIL + b"x" * 1001 + b"\r\n"),
         (["a@example.org"], _MAIL + b"x\r\n" * (11 << 20)),
+        (["a@example.org"], b"Subject: one\r\n" + _MAIL[:25] + b"\r\nSUBJECT: two\r\n\r\n"),
     ],
 )
 def test_what_ses_refuses_it_refuses(server: ses.Server, recipients: list[str], data: bytes) -> None:
     assert error_of(server, *recipients, data=data) == ("BadRequestException", 400)
     assert server.sent == []
+
+
+@pytest.mark.parametrize(
+    ("header", "sender", "refused"),
+    [
+        (b"From: Jack <jack@example.com>\r\nReply-To: x@else.example\r\n", "Jack@EXAMPLE.com", ""),
+        (b"From: only@else.example\r\n", "jack@example.com", ""),
+        (b"From: other@else.example\r\n", "jack@example.com", "other@else.example"),
+        (b"From: jack@example.com\r\nSender: x@y.example\r\n", "jack@example.com", "x@y.example"),
+        (b"From: jack@example.com\r\nReturn-Path: <x@y.example>\r\n", "jack@example.com", "x@y.example"),
+        (b"From: jack@example.com\r\n", "x@y.example", "x@y.example"),
+    ],
+)
+def test_mail_in_the_name_of_others_is_refused_once_it_knows_who_is_verified(
+    server: ses.Server, header: bytes, sender: str, refused: str
+) -> None:
+    server.verify_only("example.com", "only@else.example")
+    one = ses.client(server.endpoint)
+    if not refused:
+        send(one, "a@example.org", data=header + b"\r\n", FeedbackForwardingEmailAddress=sender)
+        return
+    with pytest.raises(ClientError, match=f"not verified.* {refused}"):
+        send(one, "a@example.org", data=header + b"\r\n", FeedbackForwardingEmailAddress=sender)
+    assert server.sent == []
+
+
+def test_addresses_are_put_on_its_list(server: ses.Server) -> None:
+    client = ses.client(server.endpoint)
+    for reason in ("BOUNCE", "COMPLAINT"):
+        client.put_suppressed_destination(EmailAddress=f"{reason}+1@example.org", Reason=reason)
+    assert server.suppressed == {"BOUNCE+1@example.org": "BOUNCE", "COMPLAINT+1@example.org": "COMPLAINT"}
+    with pytest.raises(ClientError, match="BadRequestException"):
+        client.put_suppressed_destination(EmailAddress="nowhere", Reason="BOUNCE")
 
 
 def test_a_request_without_signature_is_refused(server: ses.Server) -> None:
@@ -148,6 +182,11 @@ def test_one_in_another_process_is_arranged_and_asked_in_the_same_way() -> None:
         (sent,) = server.wait_for(1)
         assert (sent.data, sent.recipients) == (_MAIL, ("a@example.org",))
         assert len(server.requests()) == 2
+        ses.client(server.endpoint).put_suppressed_destination(EmailAddress="x@example.org", Reason="BOUNCE")
+        assert server.suppressed == {"x@example.org": "BOUNCE"}
+        server.verify_only("example.net")
+        with pytest.raises(ClientError, match="not verified"):
+            send(ses.client(server.endpoint), "a@example.org")
         server.set_account(MaxSendRate=2.0)
         assert ses.client(server.endpoint).get_account()["SendQuota"]["MaxSendRate"] == 2.0
         server.clear()
