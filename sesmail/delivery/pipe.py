@@ -10,11 +10,12 @@ import errno
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import BinaryIO, cast
+from typing import cast
 
 from sesmail.delivery.ends import failed, tell
+from sesmail.delivery.lineends import pieces, with_lf
 from sesmail.delivery.message import Message
 from sesmail.delivery.plan import Pipe, Step
 from sesmail.delivery.prefixed import prefixed
@@ -25,7 +26,6 @@ from sesmail.mail.outcome import Outcome, Verdict
 PATH = "/usr/local/bin:/usr/bin:/bin"
 """Where a command without a slash in its name is looked for."""
 
-_PIECE = 65536
 _STATUS = re.compile(r"([45]\.\d{1,3}\.\d{1,3})(?:\s+|\Z)", re.ASCII)
 _CANNOT_RUN = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EPERM})
 # What a shell says when there is no such program, or when it may not be run.
@@ -92,23 +92,8 @@ class PipeAgent:
     def _run(self, command: Sequence[str], recipient: str, message: Message) -> Ended:
         about = {"SENDER": message.arrival.sender, "RECIPIENT": recipient, "MESSAGE_ID": message.arrival.id}
         with closing(message.open()) as file, prefixed(message.fields((recipient,)), file) as whole:
-            pieces = _pieces(whole)
-            given = pieces if self._crlf else _with_lf(pieces)
-            return run(command, given, self._environment | about, timeout=self._timeout, grace=self._grace)
-
-
-def _pieces(file: BinaryIO) -> Iterator[bytes]:
-    while piece := file.read(_PIECE):
-        yield piece
-
-
-def _with_lf(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    held = b""
-    for piece in pieces:
-        # Its LF may be in the next piece.
-        held = (piece := held + piece)[-1:] if piece.endswith(b"\r") else b""
-        yield piece[: len(piece) - len(held)].replace(b"\r\n", b"\n")
-    yield held
+            octets = pieces(whole) if self._crlf else with_lf(pieces(whole))
+            return run(command, octets, self._environment | about, timeout=self._timeout, grace=self._grace)
 
 
 def _outcome(name: str, ended: Ended) -> Outcome:
