@@ -154,14 +154,14 @@ def message_key(prefix: str, folder: str, id: str) -> str:
     that could not be one part of a key, or would not be listed as mail.
     """
     try:
-        name = folded(id, LONGEST_ID).encode()
+        folded(id, LONGEST_ID)
     except NoSuchMailbox:
         raise Malformed(cause=f"no id of a message: {id!r}") from None
     try:
         key = (folder_prefix(prefix, folder) if folder else prefix) + id
     except ValueError as error:
         raise NoSuchMailbox(cause=error) from None
-    if not is_mail(name, b"1", nested=False):
+    if not is_mail(id.encode(), b"1", nested=False):
         raise Malformed(cause=f"no id of a message: {id!r}")
     if len(key.encode()) > LONGEST_KEY:
         raise NoSuchMailbox(cause=f"a key of {len(key.encode())} octets")

@@ -22,7 +22,7 @@ _BREAKS = re.compile(r"[\x00-\x20\x7f-\xa0]+")
 
 def check(metadata: Mapping[str, str]) -> dict[str, str]:
     """The same. Raises Malformed unless each name is a token in lower case and each value printable ASCII without blanks at its
-    ends: anything else would break the request, or come back as something else."""
+    ends: anything else would break the request, or come back as something else. Some servers forget a name with an empty value."""
     for name, value in metadata.items():
         if not _NAME.match(name) or not _VALUE.match(value):
             raise Malformed(cause=f"no metadata: {name!r}: {value!r}"[:300])
@@ -33,8 +33,9 @@ def merged(old: Mapping[str, str], ours: Sequence[tuple[str, str]]) -> dict[str,
     """What a copy carries: all of `old`, then of `ours`, in this order, whatever has no name that is taken and still fits into LIMIT.
 
     `old` wins always: the keys of a sealed message are there. Values are made such as `check` takes; what is so already stays as it is.
+    A name that no request can hold is left out.
     """
-    metadata = {name: _sendable(value) for name, value in old.items()}
+    metadata = {name: _sendable(value) for name, value in old.items() if _NAME.match(name)}
     size = sum(_size(name, value) for name, value in metadata.items())
     for name, given in ours:
         value = _sendable(given)

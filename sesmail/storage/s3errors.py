@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
 from sesmail.errors import MailError, Malformed, NoSuchMessage, Refused, TooLarge, Unavailable
 from sesmail.storage.store import Denied
@@ -52,8 +53,11 @@ def troubles() -> Iterator[None]:
         yield
     except ClientError as error:
         raise failure(error) from None
-    except (BotoCoreError, ResponseParserError, OSError) as error:
+    except (BotoCoreError, ResponseParserError, OSError, HTTPError) as error:
         raise Unavailable(cause=f"{type(error).__name__}: {error}"[:300]) from None
+    except RecursionError:
+        # botocore asks for the bucket's region, of the same server, as often as it is sent elsewhere.
+        raise Unavailable(cause="status 301 without end") from None
 
 
 def failure(error: ClientError) -> MailError:

@@ -1,4 +1,4 @@
-"""A proxy before a real S3 server that notes what is asked, and can play a lesser one: without conditions, or with forbidden keys."""
+"""A proxy before a real S3 server that notes what is asked, and can play a lesser one: without conditions, copies, or with forbidden keys."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class S3Proxy(http.server.ThreadingHTTPServer):
         self.conditions = True
         self.forbidden: str | None = None
         """Keys that hold this text answer 403."""
+        self.denies_copies = False
+        self.copies = 0
 
     def of(self, text: str) -> list[str]:
         """The verbs of requests about paths that hold this text."""
@@ -50,7 +52,9 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         proxy = self.server
         proxy.asked.append((self.command, self.path))
-        if proxy.forbidden is not None and proxy.forbidden in self.path:
+        copies = "x-amz-copy-source" in self.headers
+        proxy.copies += copies
+        if (copies and proxy.denies_copies) or (proxy.forbidden is not None and proxy.forbidden in self.path):
             self.answer(403, {}, _FORBIDDEN)
             return
         address = urlsplit(proxy.behind.endpoint)
@@ -62,7 +66,7 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    do_GET = do_PUT = do_POST = do_DELETE = pass_on
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = pass_on
 
     def signed(self, body: bytes) -> dict[str, str]:
         behind = self.server.behind
@@ -79,10 +83,12 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         given = {name: value for name, value in headers.items() if name.lower() not in _NOT_PASSED_ON}
         # The server's own time goes with its own Last-Modified.
         date = {"Date": headers.get("Date", self.date_time_string())}
-        for name, value in {**given, **date, "Content-Length": str(len(body))}.items():
+        length = headers["Content-Length"] if self.command == "HEAD" and "Content-Length" in headers else str(len(body))
+        for name, value in {**given, **date, "Content-Length": length}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
         return

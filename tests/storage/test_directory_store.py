@@ -15,11 +15,22 @@ from sesmail.errors import Malformed, NoSuchMessage, Refused, Unavailable
 from sesmail.storage.abandoned import Sweep
 from sesmail.storage.directory import DirectoryStore
 from sesmail.storage.store import Store
+from tests.storage.copy_contract import CopyContract
 from tests.storage.store_contract import StoreContract, write_all
+
+
+def _has_attributes(folder: Path) -> bool:
+    try:
+        os.setxattr(folder, "user.sesmail-probe", b"1")
+    except OSError:
+        return False
+    os.removexattr(folder, "user.sesmail-probe")
+    return True
 
 
 class InDirectory(unittest.TestCase):
     store: Store
+    other: Store
 
     def setUp(self) -> None:
         held = tempfile.TemporaryDirectory(prefix="sesmail-store-")
@@ -28,12 +39,15 @@ class InDirectory(unittest.TestCase):
         self.root = self.outer / "root"
         self.root.mkdir()
         self.store = DirectoryStore(self.root)
+        (self.outer / "other").mkdir()
+        self.other = DirectoryStore(self.outer / "other")
+        self.keeps_metadata = _has_attributes(self.outer)
 
     def keys(self, prefix: str = "") -> list[str]:
         return [row.key.decode() for row in self.store.list(prefix)]
 
 
-class DirectoryContract(InDirectory, StoreContract):
+class DirectoryContract(InDirectory, StoreContract, CopyContract):
     def given_many(self, keys: Sequence[str]) -> None:
         write_all(self.root, keys)
 

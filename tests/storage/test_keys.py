@@ -7,9 +7,9 @@ import unittest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesmail.errors import NoSuchMailbox
+from sesmail.errors import Malformed, NoSuchMailbox
 from sesmail.interfaces import Place, StorePlace
-from sesmail.storage.keys import Override, Places, folder_prefix, is_mail, is_namesake, namesake_starts
+from sesmail.storage.keys import Override, Places, folder_prefix, is_mail, is_namesake, message_key, namesake_starts
 
 MAIN = StorePlace("s3://main")
 OTHER = StorePlace("s3://other", endpoint="https://elsewhere.example")
@@ -159,3 +159,44 @@ class FolderTest(unittest.TestCase):
         for name in ("", "a/b", "..", ".sesmail", "+Junk", "a\0b", "a\nb", "x" * 101):
             with self.subTest(name=name), self.assertRaises(ValueError):
                 folder_prefix("mail/bob/", name)
+
+
+class MessageKeyTest(unittest.TestCase):
+    def test_a_message_lies_behind_its_mailbox_prefix_or_in_a_folder_of_it(self) -> None:
+        self.assertEqual(message_key("mail/b.c/tom/", "", "o3vr-1"), "mail/b.c/tom/o3vr-1")
+        self.assertEqual(message_key("mail/b.c/tom/", "Junk", "o3vr-1"), "mail/b.c/tom/+Junk/o3vr-1")
+        self.assertEqual(message_key("mail-", "", "o3vr-1"), "mail-o3vr-1")
+        self.assertEqual(message_key("mail-", "Junk", "o3vr-1"), "mail-/+Junk/o3vr-1")
+        self.assertEqual(message_key("", "Junk", "o3vr-1"), "+Junk/o3vr-1")
+
+    def test_the_id_keeps_its_case(self) -> None:
+        self.assertEqual(message_key("tom/", "", "AbC"), "tom/AbC")
+
+    def test_an_id_that_is_no_part_of_a_key_or_no_mail_is_refused(self) -> None:
+        for id in (
+            "",
+            ".",
+            "..",
+            "a/b",
+            "../ann/1",
+            "a..b",
+            ".sesmail",
+            "+Junk",
+            "a\0b",
+            "a\r\nb",
+            "\udcff",
+            "x" * 201,
+            "passwd.txt",
+            "AMAZON_SES_SETUP_NOTIFICATION",
+        ):
+            for folder in ("", "Junk"):
+                self.assertRaises(Malformed, message_key, "tom/", folder, id)
+
+    def test_a_folder_that_is_no_part_of_a_key_is_no_mailbox(self) -> None:
+        for folder in ("..", "a/b", ".", "+x", "a\0", "x" * 101, "\udcff"):
+            self.assertRaises(NoSuchMailbox, message_key, "tom/", folder, "1")
+
+    def test_a_key_that_s3_cannot_hold_is_no_mailbox(self) -> None:
+        self.assertEqual(len(message_key("p" * 1023, "", "1")), 1024)
+        self.assertRaises(NoSuchMailbox, message_key, "p" * 1024, "", "1")
+        self.assertRaises(NoSuchMailbox, message_key, "é" * 512, "", "1")

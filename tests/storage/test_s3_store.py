@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 import itertools
 import re
 import threading
@@ -15,27 +14,31 @@ from twisted.trial import unittest
 
 from sesmail.errors import MailError, NoSuchMessage, Refused, Unavailable
 from sesmail.storage.s3 import S3Store
+from tests.servers.answering import SECRET, Scripted, client_of
 from tests.servers.seaweed import S3Server, running
+from tests.storage.copy_contract import CopyContract
 from tests.storage.store_contract import ODD, StoreContract
 
 _numbers = itertools.count()
-SECRET = "a-secret-that-nobody-may-read"
 
 
-class S3Contract(StoreContract, unittest.TestCase):
+class S3Contract(StoreContract, CopyContract, unittest.TestCase):
     server: S3Server
     bucket: str
+    another: str
     client: Any
 
     @classmethod
     def setUpClass(cls) -> None:
         cls.server = running()
         cls.bucket = cls.server.make_bucket(f"store-contract-{next(_numbers)}")
+        cls.another = cls.server.make_bucket(f"{cls.bucket}-other")
         cls.client = cls.server.client()
 
     def setUp(self) -> None:
-        self.store = S3Store(self.client, self.bucket)
-        self.store.delete([row.key.decode() for row in self.store.list("")])
+        self.store, self.other = S3Store(self.client, self.bucket), S3Store(self.client, self.another)
+        for store in (self.store, self.other):
+            store.delete([row.key.decode() for row in store.list("")])
 
     def given_many(self, keys: Sequence[str]) -> None:
         self.server.put_all(self.bucket, [(key, key.encode()) for key in keys])
@@ -88,53 +91,7 @@ class S3Contract(StoreContract, unittest.TestCase):
         self.assertEqual(len(wins), 1)
 
 
-def _refusal(code: str) -> bytes:
-    return f"<Error><Code>{code}</Code><Message>m</Message></Error>".encode() if code else b""
-
-
-class Answering(http.server.BaseHTTPRequestHandler):
-    """Answers every request by the server's script."""
-
-    protocol_version = "HTTP/1.1"
-
-    def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        asked = (self.command, self.path, dict(self.headers), body)
-        self.server.asked.append(asked)  # type: ignore[attr-defined]
-        status, code = self.server.script(*asked)  # type: ignore[attr-defined]
-        text = code if isinstance(code, bytes) else _refusal(code)
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    do_GET = do_PUT = do_POST = do_DELETE = answer
-
-    def log_message(self, format: str, *args: Any) -> None:
-        return
-
-
-class S3TroubleTest(unittest.TestCase):
-    def scripted(self, script: Any, owner: str | None = None) -> tuple[S3Store, list[Any]]:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-        server.script, server.asked = script, []  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(thread.join)
-        self.addCleanup(server.shutdown)
-        return S3Store(self.client(server.server_address[1]), "bucket", owner), server.asked  # type: ignore[attr-defined]
-
-    def client(self, port: int) -> Any:
-        return boto3.session.Session().client(
-            "s3",
-            endpoint_url=f"http://127.0.0.1:{port}",
-            region_name="us-east-1",
-            aws_access_key_id="AKIA",
-            aws_secret_access_key=SECRET,
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}, connect_timeout=2, read_timeout=2),
-        )
-
+class S3TroubleTest(Scripted):
     def test_only_no_such_key_means_that_the_object_is_absent(self) -> None:
         kinds: list[tuple[int, str, type[MailError]]] = [
             (404, "NoSuchKey", NoSuchMessage),
@@ -156,7 +113,7 @@ class S3TroubleTest(unittest.TestCase):
             self.assertIn(str(status), str(caught.exception))
 
     def test_nobody_listening_is_trouble(self) -> None:
-        store = S3Store(self.client(1), "bucket")
+        store = S3Store(client_of(1), "bucket")
         self.assertRaises(Unavailable, store.load, "x", limit=1)
         self.assertRaises(Unavailable, store.put, "x", b"")
         self.assertRaises(Unavailable, store.delete, ["x", "y\x01"])
@@ -209,12 +166,15 @@ class S3TroubleTest(unittest.TestCase):
             lambda: list(store.folders("")),
             lambda: store.load("x", limit=1),
             lambda: store.put("x", b""),
+            lambda: store.head("x"),
+            lambda: store.open("x"),
+            lambda: store.copy("x", "y", match="e", metadata={}),
             lambda: store.delete(["x"]),
             lambda: store.delete(["x\x01"]),
         ):
             self.assertRaises(Unavailable, call)
         self.assertEqual({headers.get("x-amz-expected-bucket-owner") for _, _, headers, _ in asked}, {"111122223333"})
-        self.assertEqual(len(asked), 6)
+        self.assertEqual(len(asked), 9)
 
     def test_an_object_is_sent_without_waiting_for_leave_to_send_it(self) -> None:
         store, asked = self.scripted(lambda *_: (412, "PreconditionFailed"))
