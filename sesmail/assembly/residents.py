@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sesmail.assembly.accountfiles import AccountFiles, Content, Load
 from sesmail.assembly.stores import StoreOf, parts
+from sesmail.auth.localfile import LocalFile
 from sesmail.auth.names import Name, Names, UnknownUser, fold
 from sesmail.config.stores import default_store
 from sesmail.config.table import Config
@@ -149,9 +150,6 @@ def _of_all(config: Config, store_of: StoreOf) -> Load:
     def load(domain: str, known: str | None) -> Content | None:
         if not common.startswith("/"):
             return _loaded(store_of, default_store(config), common, known)
-        # Only here: it brings the libraries that check passwords, which a Lambda function has not.
-        from sesmail.auth.localfile import LocalFile
-
         found = LocalFile(Path(common)).changed(known)
         return None if found is None else Content(found.data, found.etag)
 

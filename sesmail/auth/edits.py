@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from sesmail.auth.entries import BOM
+from sesmail.auth.entries import BOM, Content
 from sesmail.auth.names import fold
 from sesmail.auth.records import Records, parse
 from sesmail.errors import NoSuchMailbox, Refused, Unavailable
@@ -16,14 +15,6 @@ ATTEMPTS = 20
 
 # A lone carriage return ends no line here, as it ends none for whoever reads the file.
 _LINES = re.compile(rb"[^\n]*\n|[^\n]+")
-
-
-@dataclass(frozen=True)
-class Content:
-    """A password file as it was loaded; `etag` is None when there is none, which reads as an empty one."""
-
-    data: bytes = field(default=b"", repr=False)
-    etag: str | None = None
 
 
 class Editable(Protocol):

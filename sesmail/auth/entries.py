@@ -7,6 +7,7 @@ user out. What a hash is worth is not known here: this is for whoever checks no 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sesmail.auth.names import fold
@@ -16,6 +17,14 @@ BOM = b"\xef\xbb\xbf"
 LOCKED = "!"
 # user:password:uid:gid:gecos:home:shell:extra fields, of which the last may have colons of its own.
 _FIELDS = 8
+
+
+@dataclass(frozen=True)
+class Content:
+    """A password file as it was loaded; `etag` is None when there is none, which reads as an empty one."""
+
+    data: bytes = field(default=b"", repr=False)
+    etag: str | None = None
 
 
 class Record(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sesmail.auth.edits import Content
+from sesmail.auth.entries import Content
 from sesmail.errors import NoSuchMessage, Refused, TooLarge, Unavailable
 
 LIMIT = 4 << 20

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sesmail.auth.domains import File, Load
-from sesmail.auth.edits import Content, Editable
+from sesmail.auth.edits import Editable
+from sesmail.auth.entries import Content
 from sesmail.auth.localfile import LocalFile
 from sesmail.auth.run import Run
 from sesmail.errors import NoSuchMessage, Unavailable

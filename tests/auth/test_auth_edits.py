@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sesmail.auth.edits import ATTEMPTS, Content, amend, upgraded, with_hash, without
+from sesmail.auth.edits import ATTEMPTS, amend, upgraded, with_hash, without
+from sesmail.auth.entries import Content
 from sesmail.auth.localfile import LocalFile
 from sesmail.auth.records import parse
 from sesmail.errors import NoSuchMailbox, NoSuchMessage, Refused, Unavailable

@@ -110,5 +110,5 @@ class UsersTest(unittest.TestCase):
         self.assertEqual(users(data), {"tom", "ann@example.com", "jack"})
 
     def test_they_are_read_without_the_libraries_that_check_passwords(self) -> None:
-        code = "import sys; sys.modules.update(passlib=None, bcrypt=None, jwt=None); import sesmail.auth.entries"
+        code = "import sys; sys.modules.update(passlib=None, bcrypt=None, jwt=None); import sesmail.auth.entries, sesmail.auth.localfile"
         self.assertEqual(subprocess.run([sys.executable, "-c", code], check=False).returncode, 0)

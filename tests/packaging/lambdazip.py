@@ -15,7 +15,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 ROOT = Path(__file__).parents[2]
 
 # What Lambda's Python has, and what is put into the zip: names of packages, and of their distributions.
-RUNTIME = frozenset({"boto3", "botocore"})
+RUNTIME = frozenset({"boto3", "botocore", "urllib3"})
 CARRIED = {"idna": "idna", "yaml": "PyYAML"}
 
 
