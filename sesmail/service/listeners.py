@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -21,6 +23,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from sesmail.service.proxied import ProxiedFactory
+from sesmail.service.unixsockets import UnixSockets
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +44,8 @@ class Listener(Service):
     """Listens on one endpoint from before privileges are given up until the service stops.
 
     `description` is an endpoint string of Twisted; in front of it ``haproxy:`` means that connections begin with a PROXY
-    header and come only from `trusted` addresses. `tls`: the connection begins with TLS, inside of PROXY. Raises BadEndpoint.
+    header and come only from `trusted` addresses. `tls`: the connection begins with TLS, inside of PROXY. `group` and `mode` are those
+    of a UNIX socket, where the description does not say the mode. Raises BadEndpoint.
     """
 
     def __init__(
@@ -52,6 +56,8 @@ class Listener(Service):
         *,
         tls: IOpenSSLServerConnectionCreator | None = None,
         trusted: Iterable[str] = (),
+        group: str | None = None,
+        mode: str = "666",
     ) -> None:
         self.setName(description)
         if tls is not None:
@@ -59,7 +65,7 @@ class Listener(Service):
         if description.startswith(_PROXIED):
             factory = ProxiedFactory(factory, trusted, reactor)
         self._factory = factory
-        self._endpoint = _endpoint(reactor, description.removeprefix(_PROXIED))
+        self._endpoint = _endpoint(reactor, description.removeprefix(_PROXIED), group, mode)
         self._port: IListeningPort | None = None
 
     @property
@@ -92,17 +98,30 @@ class Listener(Service):
         return stopped or succeed(None)
 
 
-def _endpoint(reactor: IReactorTime, description: str) -> IStreamServerEndpoint:
+def _endpoint(reactor: IReactorTime, description: str, group: str | None, mode: str) -> IStreamServerEndpoint:
+    kind = description.partition(":")[0]
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, _queued(description))
+        listening: Any = UnixSockets(reactor, _group(group)) if kind == "unix" else reactor
+        endpoint: IStreamServerEndpoint = serverFromString(listening, _completed(description, kind, mode))
     except (ValueError, LookupError, TypeError) as error:
         raise BadEndpoint(f"{description}: {error}") from error
     return endpoint
 
 
-def _queued(description: str) -> str:
-    if description.partition(":")[0] in _QUEUED and ":backlog=" not in description:
-        return f"{description}:backlog={BACKLOG}"
+def _group(name: str | None) -> int | None:
+    if name is None:
+        return None
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise LookupError(f"there is no group {name}") from None
+
+
+def _completed(description: str, kind: str, mode: str) -> str:
+    if kind in _QUEUED and ":backlog=" not in description:
+        description += f":backlog={BACKLOG}"
+    if kind == "unix" and ":mode=" not in description:
+        description += f":mode={mode}"
     return description
 
 
