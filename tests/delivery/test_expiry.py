@@ -28,7 +28,7 @@ class Bucket:
         self.store.put(key, b"Subject: x\r\n\r\n")
         os.utime(self.root / key, (NOW - age, NOW - age))
 
-    def keys(self) -> list[str]:
+    def everything(self) -> list[str]:
         return [row.key.decode() for row in self.store.list("")]
 
 
@@ -47,7 +47,7 @@ def test_swept_originals_go_with_their_record_when_they_are_old(bucket: Bucket) 
     bucket.put("swept/new", 15 * DAY - 1)
     bucket.put(".sesmail/progress/new", DAY)
     assert expiry(bucket.inbox).run() == {"swept": 1, "progress": 0}
-    assert bucket.keys() == [".sesmail/progress/new", "swept/new"]
+    assert bucket.everything() == [".sesmail/progress/new", "swept/new"]
 
 
 def test_a_record_goes_only_when_its_message_is_long_gone(bucket: Bucket) -> None:
@@ -58,8 +58,8 @@ def test_a_record_goes_only_when_its_message_is_long_gone(bucket: Bucket) -> Non
         bucket.put(key, 20 * DAY)
     bucket.put("swept/swept", DAY)
     assert expiry(bucket.inbox).run() == {"swept": 0, "progress": 1}
-    assert ".sesmail/progress/gone" not in bucket.keys()
-    assert len([key for key in bucket.keys() if key.startswith(".sesmail/progress/")]) == 5
+    assert ".sesmail/progress/gone" not in bucket.everything()
+    assert len([key for key in bucket.everything() if key.startswith(".sesmail/progress/")]) == 5
 
 
 def test_a_record_stays_when_its_message_cannot_be_asked_for(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,10 +75,10 @@ def test_no_more_is_removed_at_a_time_than_allowed(bucket: Bucket) -> None:
     for number in range(5):
         bucket.put(f"swept/{number}", 20 * DAY)
     assert expiry(bucket.inbox, most=3).run()["swept"] == 3
-    assert len(bucket.keys()) == 2
+    assert len(bucket.everything()) == 2
 
 
 def test_held_mail_is_never_removed(bucket: Bucket) -> None:
     bucket.put("held/old", 5000 * DAY)
     expiry(bucket.inbox).run()
-    assert bucket.keys() == ["held/old"]
+    assert bucket.everything() == ["held/old"]
