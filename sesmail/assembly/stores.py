@@ -11,9 +11,10 @@ from urllib.parse import unquote, urlsplit
 from sesmail.aws.sessions import Clients
 from sesmail.config.stores import default_store, stores
 from sesmail.config.table import Config, User
-from sesmail.interfaces import StorePlace
+from sesmail.interfaces import NO_STORE, StorePlace
 from sesmail.storage.directory import DirectoryStore
 from sesmail.storage.keys import Override, Places
+from sesmail.storage.nostore import NoStore
 from sesmail.storage.s3 import S3Store
 from sesmail.storage.store import Store
 
@@ -73,6 +74,8 @@ def blocking_stores(reached: Clients) -> StoreOf:
 
 def _store(reached: Clients, place: StorePlace) -> Store:
     parts = urlsplit(place.url)
+    if place.url == NO_STORE:
+        return NoStore()
     if parts.scheme == "file":
         return DirectoryStore(Path(unquote(parts.path)))
     return S3Store(reached.s3(place), parts.netloc, place.owner)

@@ -143,6 +143,9 @@ class Routing:
     bounce_from: str | None = option(
         optional(ADDRESS), None, "Address that reports to senders are from, of an identity of SES; null sends none."
     )
+    make_maildirs: bool = option(
+        SWITCH, "false", "Whether a Maildir that is missing is made, where the folder above it is there."
+    )
     pipe_timeout: float = option(duration(1, 86400), "5m", "Longest time that a command may take for one message.")
     in_store: str | None = option(
         optional(TARGET), None, "What the target S3 of older tables stands for, such as mailbox:tom@example.com."

@@ -1,0 +1,56 @@
+"""The agents of the configuration: who delivers to which kind of destination. Mail for a kind that has none is held."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from sesmail.assembly.ids import hostname
+from sesmail.config.table import Config
+from sesmail.delivery.agent import Agent
+from sesmail.delivery.forward import Carry, ForwardAgent
+from sesmail.delivery.lmtp import LmtpClient
+from sesmail.delivery.lmtpagent import LmtpAgent
+from sesmail.delivery.lmtpsession import LmtpSettings
+from sesmail.delivery.mailboxagent import MailboxAgent
+from sesmail.delivery.maildiragent import MaildirAgent
+from sesmail.delivery.pipe import PipeAgent
+from sesmail.delivery.plan import Forward, Lmtp, Mailbox, Maildir, Pipe
+from sesmail.errors import Malformed
+
+
+def agents(config: Config, carry: Carry | None, end: ExitStack) -> dict[type, Agent]:
+    """`carry` takes mail out; without it nothing is forwarded. What is to be closed at the end goes into `end`.
+
+    Raises Malformed for certificates that cannot be used.
+    """
+    given = config.routing
+    found: dict[type, Agent] = {
+        Mailbox: MailboxAgent(),
+        Maildir: MaildirAgent(make=given.make_maildirs),
+        Pipe: PipeAgent(timeout=given.pipe_timeout),
+    }
+    if config.lmtp_out.host:
+        found[Lmtp] = LmtpAgent(_lmtp(config, end))
+    if carry is not None and given.forward_from is not None:
+        found[Forward] = ForwardAgent(carry, forward_from=given.forward_from, gateway=hostname(config))
+    return found
+
+
+def _lmtp(config: Config, end: ExitStack) -> LmtpClient:
+    given = config.lmtp_out
+    settings = LmtpSettings(
+        given.host,
+        given.port,
+        given.tls,
+        ca_file=given.ca_file,
+        server_name=given.server_name or None,
+        hostname=hostname(config),
+        timeout=given.timeout,
+        patience=given.patience,
+    )
+    try:
+        client = LmtpClient(settings)
+    except OSError as error:
+        raise Malformed(f"{given.ca_file} holds no certificates that can be used: {error.strerror or error}") from error
+    end.callback(client.close)
+    return client

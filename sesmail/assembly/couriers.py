@@ -1,0 +1,94 @@
+"""The couriers put together from the configuration: who carries mail out."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from sesmail.assembly.ids import hostname, new_id
+from sesmail.assembly.whom import whom
+from sesmail.aws.ses import Ses, SesPlace
+from sesmail.aws.smtppassword import smtp_password
+from sesmail.config.sendingchecks import region_of
+from sesmail.config.table import Config
+from sesmail.errors import Malformed
+from sesmail.interfaces import Deliver
+from sesmail.relay.courier import Courier
+from sesmail.relay.local import ByDomain
+from sesmail.relay.outbox import OutboxCourier
+from sesmail.relay.rate import Quota, Rate
+from sesmail.relay.rated import RatedCourier
+from sesmail.relay.ses import SesCourier, SesSettings, quota
+from sesmail.relay.smtp import SmtpCourier
+from sesmail.relay.smtpsession import SmtpSettings
+
+
+def courier(config: Config, deliver: Deliver, outward: Courier) -> Courier:
+    """By `deliver` for local domains, and for the rest by the courier that carries mail out."""
+    return ByDomain(config.relay.local_domains, deliver, outward)
+
+
+def outward_courier(config: Config, end: ExitStack) -> Courier:
+    """The courier that is configured, no faster than is allowed: one for all that goes out, for it keeps the rate.
+
+    What is to be closed when nothing is sent any more goes into `end`; it is closed in a worker and takes seconds at most.
+    Raises Malformed for certificates that cannot be used.
+    """
+    making = {"ses": _ses, "smtp": _smtp, "outbox": _outbox}
+    return making[config.relay.courier](config, end)
+
+
+def _ses(config: Config, end: ExitStack) -> Courier:
+    ses = config.ses
+    reached = Ses(
+        ses_place(config),
+        connect_timeout=ses.connect_timeout,
+        read_timeout=ses.read_timeout,
+        connections=config.relay.workers,
+    )
+    tags = tuple((name, value) for name, _, value in (tag.partition("=") for tag in ses.tags))
+    settings = SesSettings(ses.configuration_set, tags, ses.source_arn)
+    rate = Rate(lambda: quota(reached.client()), now=time.monotonic, override=config.relay.rate)
+    return RatedCourier(SesCourier(reached.client, settings), rate, time.sleep)
+
+
+def ses_place(config: Config) -> SesPlace:
+    """Which SES, and as whom."""
+    ses = config.ses
+    return SesPlace(region=ses.region or config.storage.region, endpoint=ses.endpoint, **whom(ses, config))
+
+
+def _smtp(config: Config, end: ExitStack) -> Courier:
+    given = config.smarthost
+    password = given.password
+    if given.secret_access_key:
+        password = smtp_password(given.secret_access_key, region_of(given) or "")
+    settings = SmtpSettings(
+        given.host,
+        given.port,
+        given.tls,
+        username=given.username,
+        password=password,
+        ca_file=given.ca_file,
+        hostname=hostname(config),
+        timeout=given.timeout,
+    )
+    try:
+        carrier = SmtpCourier(settings)
+    except OSError as error:
+        raise Malformed(f"{given.ca_file} holds no certificates that can be used: {error.strerror or error}") from error
+    end.callback(carrier.close)
+    return _rated(carrier, config)
+
+
+def _outbox(config: Config, end: ExitStack) -> Courier:
+    return _rated(OutboxCourier(Path(config.relay.outbox), now=time.time, new_id=new_id), config)
+
+
+def _rated(carrier: Courier, config: Config) -> Courier:
+    per_second = config.relay.rate
+    if per_second is None:
+        return carrier
+    fixed = Quota(per_second, None, 0.0, True)
+    return RatedCourier(carrier, Rate(lambda: fixed, now=time.monotonic), time.sleep)

@@ -1,0 +1,130 @@
+"""Mail that comes in, put together from the configuration: the same for the daemon, the commands and the functions."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sesmail.aliases.model import LookUp
+from sesmail.assembly.addressmap import AddressMap
+from sesmail.assembly.agents import agents
+from sesmail.assembly.couriers import outward_courier
+from sesmail.assembly.residents import names, residents
+from sesmail.assembly.routing import address_rules, bad_targets, routing
+from sesmail.assembly.senders import Senders
+from sesmail.assembly.stores import StoreOf, blocking_stores, clients, incoming_store, places
+from sesmail.aws.feedback import Feedback
+from sesmail.aws.receipt import Incoming
+from sesmail.config.problems import ConfigError, Problem, Where
+from sesmail.config.table import Config
+from sesmail.delivery.agent import Agents
+from sesmail.delivery.held import Held
+from sesmail.delivery.inbox import Guess, Inbox
+from sesmail.delivery.intake import Intake
+from sesmail.delivery.local import Local
+from sesmail.delivery.routing import Routing
+from sesmail.delivery.sorter import Sorter
+from sesmail.errors import MailError
+from sesmail.relay.courier import Courier
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Receiving:
+    """All parts of one configuration. Plain blocking code, to be used by several threads.
+
+    `outward` carries mail out, `senders` knows who may send as what, `reload` reads again what lies in files.
+    """
+
+    inbox: Inbox
+    routing: Routing
+    agents: Agents
+    sorter: Sorter
+    intake: Intake
+    local: Local
+    held: Held
+    senders: Senders
+    outward: Courier
+    reload: Callable[[], None]
+
+
+def receiving(config: Config, end: ExitStack, *, store_of: StoreOf | None = None, more: Sequence[LookUp] = ()) -> Receiving:
+    """`store_of`: what gives stores elsewhere already. `more` are tables that are asked after the map. What is to be closed at the end goes into `end`; that takes seconds at most.
+
+    Raises ConfigError for what only shows now: targets, the map, certificates, credentials.
+    """
+    if problems := list(bad_targets(config)):
+        raise ConfigError(problems)
+    try:
+        return _receiving(config, end, store_of or blocking_stores(clients(config)), more)
+    except MailError as error:
+        raise ConfigError([Problem(Where(config.source or "configuration"), "", str(error))]) from error
+
+
+def intake(config: Config, *, more: Sequence[LookUp] = ()) -> Intake:
+    """What takes events, for whoever never ends. Raises as `receiving`."""
+    return receiving(config, ExitStack(), more=more).intake
+
+
+def _receiving(config: Config, end: ExitStack, store_of: StoreOf, more: Sequence[LookUp]) -> Receiving:
+    table = address_map(config)
+    where = places(config)
+    plans = routing(config, where, residents(config, where, store_of), table, more)
+    outward = outward_courier(config, end)
+    carriers = agents(config, outward.send, end)
+    box = inbox(config, store_of)
+    sorter = Sorter(box, plans, carriers, store_of)
+    local = Local(box, plans, carriers, store_of, now=time.time)
+    return Receiving(
+        inbox=box,
+        routing=plans,
+        agents=carriers,
+        sorter=sorter,
+        intake=Intake(Incoming(box.bucket, box.prefix), sorter.sort, _told),
+        local=local,
+        held=Held(box),
+        senders=Senders(names(config), address_rules(config), table.resolve if table else _nowhere),
+        outward=outward,
+        reload=table.reload if table else _nothing,
+    )
+
+
+def inbox(config: Config, store_of: StoreOf) -> Inbox:
+    """Where mail comes in. Raises Unavailable when its store cannot be had."""
+    given, place = config.incoming, incoming_store(config)
+    return Inbox(
+        store_of(place),
+        urlsplit(place.url).netloc,
+        given.prefix,
+        fixed=tuple((one.prefix, one.recipient) for one in given.mailboxes),
+        notices=given.notices,
+        guess=Guess(given.guess),
+    )
+
+
+def address_map(config: Config) -> AddressMap | None:
+    """The map of section aliases. Raises ConfigError when it cannot be used."""
+    spec = config.aliases.map
+    if spec is None:
+        return None
+    try:
+        return AddressMap(spec)
+    except MailError as error:
+        raise ConfigError([Problem(Where(config.source or "configuration"), "aliases.map", str(error))]) from error
+
+
+def _told(feedback: Feedback) -> None:
+    log.info("SES tells of mail that was sent: %s", type(feedback).__name__)
+
+
+def _nowhere(address: str) -> Sequence[str]:
+    return ()
+
+
+def _nothing() -> None:
+    return None
