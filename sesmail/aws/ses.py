@@ -1,4 +1,4 @@
-"""The client of the SES API, version 2. Made once, when it is first needed: a credential that is wrong must not keep a gateway from
+"""A client of the SES API. Made once, when it is first needed: a credential that is wrong must not keep a gateway from
 starting, nor one that is mended later from being used."""
 
 from __future__ import annotations
@@ -28,18 +28,23 @@ class SesPlace:
 
 
 class Ses:
-    """Thread-safe. The timeouts, in seconds, are those of one connection and of one silence; no request is repeated by the client."""
+    """Thread-safe. The timeouts, in seconds, are those of one connection and of one silence; no request is repeated by the client.
+
+    `service` is ``sesv2``, or ``ses`` for version 1 of the API, which alone has what is about mail that comes in.
+    """
 
     def __init__(
         self,
         place: SesPlace,
         *,
+        service: str = "sesv2",
         connect_timeout: float = 5,
         read_timeout: float = 60,
         connections: int = 32,
         sts_endpoint: str | None = None,
     ) -> None:
         self._place = place
+        self._service = service
         self._sts_endpoint = sts_endpoint
         # A repeated SendEmail may send twice, and SES has no token that would tell. Attempts are the queue's to make.
         self._config = Config(
@@ -53,7 +58,7 @@ class Ses:
         self._client: Any = None
 
     def client(self) -> Any:
-        """A boto3 client for ``sesv2``. Raises Unavailable when profile, region or credentials make none."""
+        """A boto3 client for the service. Raises Unavailable when profile, region or credentials make none."""
         with self._lock:
             if self._client is None:
                 try:
@@ -68,5 +73,5 @@ class Ses:
         session = session_as(self._place, sts_endpoint=self._sts_endpoint)
         region = session.get_config_variable("region")
         return boto3.Session(botocore_session=session).client(
-            "sesv2", region_name=region, endpoint_url=self._place.endpoint, config=self._config
+            self._service, region_name=region, endpoint_url=self._place.endpoint, config=self._config
         )
