@@ -6,7 +6,7 @@ import logging
 
 from sesmail.delivery.message import Message
 from sesmail.delivery.plan import Step
-from sesmail.errors import Limited, MailError, Malformed, Refused
+from sesmail.errors import Limited, MailError, Malformed, Refused, TooLarge
 from sesmail.log import fate
 from sesmail.mail.outcome import Outcome, Verdict
 
@@ -19,8 +19,8 @@ _FULL = Outcome(452, "4.3.1", "not enough room, try again later")
 def failed(step: Step, message: Message, error: Exception) -> Outcome:
     """What an attempt that ended in this error comes to: a LATER, unless it says that the message is at fault. The log says why."""
     log.warning("message %s, %s: %s", message.arrival.id, step.name, error, exc_info=not isinstance(error, MailError))
-    if isinstance(error, Malformed | Refused):
-        code, status = (error.smtp or "554 5.6.0").split()
+    if isinstance(error, Malformed | Refused | TooLarge):
+        code, status = (error.smtp or ("552 5.3.4" if isinstance(error, TooLarge) else "554 5.6.0")).split()
         return Outcome(int(code), status, error.public)
     return _FULL if isinstance(error, Limited) else _TROUBLE
 

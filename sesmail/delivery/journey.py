@@ -15,7 +15,6 @@ from sesmail.delivery.heldrecord import HeldRecord, Why
 from sesmail.delivery.inbox import Inbox
 from sesmail.delivery.plan import Hold, Mailbox, Plan, Reason
 from sesmail.delivery.progress import Progress
-from sesmail.delivery.swept import Swept
 from sesmail.errors import MailError, NoSuchMessage, Unavailable
 from sesmail.mail.outcome import Verdict
 
@@ -77,7 +76,6 @@ class Journey:
         self._delete = delete
         self._progress = Progress(inbox)
         self._held = Held(inbox)
-        self._swept = Swept(inbox)
 
     def go(self, source: Source, key: str, message: StoredMessage, plan: Plan, *, again: bool) -> Sorted:
         """Try once; `again`: it was tried before. Raises NoSuchMessage when the original is gone, Unavailable when it must come again."""
@@ -105,7 +103,7 @@ class Journey:
             return Sorted.HELD
         if arrival.guessed and self._inbox.notices:
             self._write(state)
-            state.message.put_at(self._inbox.store, self._swept.key(state.id), arrival.recipients)
+            state.message.put_at(self._inbox.store, self._inbox.swept + state.id, arrival.recipients)
             self._remove(state)
             return Sorted.SWEPT
         self._remove(state)

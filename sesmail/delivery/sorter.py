@@ -22,7 +22,6 @@ from sesmail.delivery.journey import Journey, Sorted, Source
 from sesmail.delivery.message import Arrival
 from sesmail.delivery.plan import Plan
 from sesmail.delivery.routing import Routing
-from sesmail.delivery.swept import Swept
 from sesmail.errors import Malformed, NoSuchMessage, Unavailable
 from sesmail.storage.store import Store
 
@@ -52,7 +51,6 @@ class Sorter:
         self._boxes = Boxes(inbox, store_of)
         self._journey = Journey(inbox, agents, delete or one_by_one(inbox.store))
         self._held = Held(inbox)
-        self._swept = Swept(inbox)
         self._claims = Claims()
 
     def sort(self, notice: Notice, *, again: bool = False) -> Sorted:
@@ -113,7 +111,7 @@ class Sorter:
         """The original is gone: done, or brought to those who were guessed."""
         known = self._known(notice)
         try:
-            return self._bring(Source.SWEPT, self._swept.key(notice.message_id), known, again=True)
+            return self._bring(Source.SWEPT, self._inbox.swept + notice.message_id, known, again=True)
         except NoSuchMessage:
             record = self._held.known(notice.message_id)
         if record is None or not record.guessed:
