@@ -94,6 +94,7 @@ class Channel(http.HTTPChannel):
         self.over = False
         """True once the last answer was given: whatever comes is thrown away."""
         self._entered = False
+        self._answered = 0
         self._waiting = True
         self._octets = 0
 
@@ -186,7 +187,8 @@ class Channel(http.HTTPChannel):
 
     def say(self, answer: Answer, *, bare: bool = False) -> None:
         """Write an answer."""
-        last = answer.close or self.site.draining or not self.persistent
+        self._answered += 1
+        last = answer.close or self.site.draining or not self.persistent or self._answered >= self.site.requests
         self.persistent = not last
         self.transport.write(answer.octets(self.site.reactor.seconds(), last=last, bare=bare))
 

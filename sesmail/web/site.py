@@ -22,7 +22,8 @@ class Site(http.HTTPFactory):
     """Serves one door. Twisted's log of requests is not kept.
 
     Seconds: a request must have come as a whole `reading` after its first octet; a connection on which none begins is closed after
-    `idle`, which is also the time for a TLS handshake; who was told goodbye has `parting` to leave.
+    `idle`, which is also the time for a TLS handshake; who was told goodbye has `parting` to leave. After `requests` a connection ends, which bounds what is
+    written to somebody who sends ahead and reads nothing.
     """
 
     protocol = Channel  # type: ignore[assignment]
@@ -37,6 +38,7 @@ class Site(http.HTTPFactory):
         reading: float = 20.0,
         idle: float = 30.0,
         parting: float = 2.0,
+        requests: int = 1000,
     ) -> None:
         super().__init__(timeout=idle, reactor=clock)
         self.door = door
@@ -44,6 +46,7 @@ class Site(http.HTTPFactory):
         self.reading = reading
         self.idle = idle
         self.parting = parting
+        self.requests = requests
         self.draining = False
         """True once every answer is the last of its connection."""
         self.channels: set[Channel] = set()

@@ -147,5 +147,31 @@ def said(code: str, *headers: str, close: bool = False, bare: bool = False) -> s
     return "\r\n".join([*lines, "", "" if bare else f"{code}\n"])
 
 
+def failing(error: Exception | None) -> Any:
+    """What raises this, or does nothing, instead of taking or confirming."""
+
+    async def carried_out(_: object) -> None:
+        if error is not None:
+            raise error
+
+    return carried_out
+
+
+def later(seconds: float) -> Deferred[None]:
+    """So many seconds later."""
+    waited: Deferred[None] = Deferred()
+    reactor.callLater(seconds, waited.callback, None)
+    return waited
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Poll until `true()`, for ten seconds at most."""
+    for _ in range(1000):
+        if true():
+            return
+        await later(0.01)
+    raise AssertionError("it did not come about")
+
+
 async def _nothing(_: object) -> None:
     pass
