@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from sesmail.aws.queues import LONGEST_WAIT, MOST, QueueTrouble, Received
 from sesmail.delivery.settling import Messages, Settling
@@ -40,6 +41,12 @@ class Tries:
     bugs: int = 0
 
 
+class Take(Protocol):
+    """See `Intake.take`."""
+
+    def __call__(self, body: str, *, again: bool) -> object: ...
+
+
 def again_after(count: int) -> int:
     """How many seconds a message rests that has failed `count` times: 15 at first, doubling up to 15 minutes."""
     return min(_LONGEST_AGAIN, _FIRST_AGAIN << min(max(count, 1) - 1, 10))
@@ -48,14 +55,14 @@ def again_after(count: int) -> int:
 class Consumer:
     """Works at most `workers` messages at a time, each for at most `longest` seconds: then it is let go, and comes again.
 
-    `take` is given a body and has done all that is to be done when it returns. It raises Unavailable, Limited and Busy when the same may
+    `take` is given a body, and whether it was received before, and has done all that is to be done when it returns. It raises Unavailable, Limited and Busy when the same may
     work later, Malformed when not. Received messages are kept for `visibility` seconds at a time until their work ends. Started once.
     """
 
     def __init__(
         self,
         queue: Messages,
-        take: Callable[[str], object],
+        take: Take,
         *,
         workers: int = 16,
         visibility: int = 120,
@@ -81,6 +88,8 @@ class Consumer:
         self._counts = Tries()
         self._failing = 0
         self._lost = 0
+        self.emptied: float | None = None
+        """When the queue had nothing more last, by the clock `now`."""
         self._much = threading.Event()
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -185,7 +194,8 @@ class Consumer:
                 self._tray.add(fresh, self._visibility, self._batch)
             if self._pass is not None and self._ends_pass(fresh):
                 return
-            self._reckon(number, len(found))
+            if not wait:
+                self._reckon(number, len(found))
             self._stopping.wait(max(wait, self._rest()))
 
     def _poll_wait(self) -> int:
@@ -207,6 +217,8 @@ class Consumer:
         return not fresh and self._tray.idle
 
     def _reckon(self, number: int, count: int) -> None:
+        if not count:
+            self.emptied = self._now()
         if not number and 2 * count > self._batch:
             self._much.set()
         elif not count and not self._stopping.is_set():
@@ -231,7 +243,7 @@ class Consumer:
     def _tried(self, message: Received) -> int:
         """What is to become of the message: see Task.after."""
         try:
-            self._take(message.body)
+            self._take(message.body, again=message.count > 1)
         except (Unavailable, Limited) as error:
             self._failing += 1
             return self._leave(message, error, left=1)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sesmail.delivery.consumer import Consumer, Tries, again_after
+from sesmail.delivery.consumer import Consumer, Take, Tries, again_after
 from sesmail.errors import Busy, Limited, Malformed, Unavailable
 from tests.servers.ports import wait_until
 from tests.servers.sqs import TestQueue, bodies, client, make_queue
@@ -22,6 +22,7 @@ class Sorter:
 
     def __init__(self) -> None:
         self.taken: list[str] = []
+        self.again: list[bool] = []
         self.fails: dict[str, list[Exception]] = {}
         self.gate = threading.Event()
         self.gate.set()
@@ -29,9 +30,10 @@ class Sorter:
         self._now = 0
         self._lock = threading.Lock()
 
-    def take(self, body: str) -> None:
+    def take(self, body: str, *, again: bool = False) -> None:
         with self._lock:
             self.taken.append(body)
+            self.again.append(again)
             self._now += 1
             self.most = max(self.most, self._now)
         try:
@@ -44,7 +46,7 @@ class Sorter:
 
 
 @contextmanager
-def consuming(made: TestQueue, take: Callable[[str], object], **settings: Any) -> Iterator[Consumer]:
+def consuming(made: TestQueue, take: Take, **settings: Any) -> Iterator[Consumer]:
     settings = {"wait": 1, "again": lambda count: 1, **settings}
     consumer = Consumer(made.queue(), take, **settings)
     consumer.start()
@@ -94,6 +96,7 @@ def test_what_fails_comes_again(error: Exception) -> None:
     made.send("one")
     with consuming(made, sorter.take):
         until(lambda: made.empty and len(sorter.taken) == 2)
+    assert sorter.again == [False, True]
 
 
 def test_what_always_fails_goes_where_the_redrive_policy_says() -> None:
@@ -163,7 +166,7 @@ def test_a_message_that_waits_for_its_worker_stays_ours() -> None:
 def test_work_that_hangs_is_given_up_and_the_message_comes_again(caplog: pytest.LogCaptureFixture) -> None:
     made, sorter, hangs = make_queue(), Sorter(), threading.Event()
 
-    def take(body: str) -> None:
+    def take(body: str, *, again: bool) -> None:
         sorter.take(body)
         if body == "hangs" and len(sorter.taken) == 1:
             hangs.wait(60)
