@@ -18,6 +18,8 @@ from sesmail.mail.mailboxes import mailboxes
 _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}", re.ASCII)
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._=@~-]{0,127}", re.ASCII)
 _LONGEST_REPLY = 400
+_MOST_FIELDS = 1000
+_TELLING = {name.lower(): name for name in ("Date", "From", "To", "Cc", "Subject", "Message-ID")}
 
 
 class Kind(enum.Enum):
@@ -53,7 +55,9 @@ class Feedback:
     `message_id` is what SES called it when it was sent. `sender` is its envelope sender, ``""`` where that is no address here.
     Recipients whose address cannot be read are left out. `id` is the same whenever SES tells the same again, ``""`` where SES gives none.
     `permanent`: nothing will come of another attempt (a bounce of the type Permanent, a reject). `detail`: the type of a bounce, of a
-    complaint or of a delay, the reason of a reject, the reply to a delivery, in one line of ASCII. `at` is in seconds since 1970.
+    complaint or of a delay, the reason of a reject, the reply to a delivery, in one line of ASCII. `at`, and when it was `sent`, are in
+    seconds since 1970. `header` has those of its fields that tell its author which one it was, as far as SES includes them: name and value,
+    each in one line of ASCII.
     """
 
     kind: Kind
@@ -64,6 +68,8 @@ class Feedback:
     id: str = ""
     permanent: bool = False
     detail: str = ""
+    sent: float = 0.0
+    header: tuple[tuple[str, str], ...] = ()
 
 
 # Where each kind keeps what it says, the list of recipients in it, and what tells more of it.
@@ -87,15 +93,18 @@ def feedback(said: Part, word: str) -> Feedback | None:
     body = said.member(name)
     # The envelope's: mail.destination is the header's only in mail that comes in.
     concerned = body.member(listed) if listed else mail.member("destination")
+    at = (body if body.has("timestamp") else mail).member("timestamp").time()
     return Feedback(
         kind,
         _id(mail.member("messageId")),
         _sender(mail),
         tuple(found for item in concerned.items(MOST_RECIPIENTS) if (found := _recipient(item))),
-        (body if body.has("timestamp") else mail).member("timestamp").time(),
+        at,
         _id(body.member("feedbackId")) if body.has("feedbackId") else "",
         kind is Kind.REJECT or (kind is Kind.BOUNCE and body.member("bounceType").text() == "Permanent"),
         "/".join(_line(body, detail) for detail in details if body.has(detail)),
+        mail.member("timestamp").time() if mail.has("timestamp") else at,
+        _header(mail),
     )
 
 
@@ -108,6 +117,16 @@ def _id(part: Part) -> str:
 
 def _sender(mail: Part) -> str:
     return _mailbox(mail.member("source").text()) if mail.has("source") else ""
+
+
+def _header(mail: Part) -> tuple[tuple[str, str], ...]:
+    try:
+        items = mail.member("headers").items(_MOST_FIELDS)
+        named = [(_TELLING.get(item.member("name").text().lower()), _line(item, "value")) for item in items]
+    except Malformed:
+        # It is there for people to read: nothing else is to fail for it.
+        return ()
+    return tuple((name, value) for name, value in named if name is not None)
 
 
 def _recipient(item: Part) -> Recipient | None:

@@ -39,6 +39,8 @@ def test_a_bounce_says_who_sent_what_and_why_it_did_not_arrive(published: bool) 
         FEEDBACK_ID,
         True,
         "Permanent/General",
+        AT - 1.654,
+        (("To", "a@else.example, b@else.example"), ("Subject", "Gr\\xfc\\xdfe")),
     )
 
 
@@ -105,6 +107,20 @@ def test_the_sender_is_one_address_or_none(source: str, sender: str) -> None:
     document = sesevents.outgoing("Bounce", "bounce", sesevents.bounce())
     document["mail"]["source"] = source
     assert one(document).sender == sender
+
+
+def test_the_header_says_which_message_it_was_and_is_not_needed() -> None:
+    document = sesevents.outgoing("Bounce", "bounce", sesevents.bounce())
+    document["mail"]["headers"] = [
+        {"name": "MESSAGE-ID", "value": "<1@example.com>"},
+        {"name": "Received", "value": "from x"},
+        {"name": "subject", "value": "a\r\nBcc: b@c.example"},
+        {"name": "Date", "value": None},
+    ]
+    assert one(document).header == (("Message-ID", "<1@example.com>"), ("Subject", "a\\r\\nBcc: b@c.example"), ("Date", ""))
+    for odd in (None, "x", [5], [{"value": "x"}], [{"name": "To", "value": ["x"]}], [{}] * 1001):
+        document["mail"]["headers"] = odd
+        assert one(document).header == ()
 
 
 def test_a_recipient_that_is_no_address_is_left_out() -> None:
