@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from twisted.cred.portal import Portal
@@ -10,20 +10,23 @@ from twisted.cred.portal import Portal
 from sesmail.assembly.ids import hostname
 from sesmail.config.listeners import Listener as Listening
 from sesmail.config.table import Config
+from sesmail.interfaces import Reception
 from sesmail.protocols.factory import SessionFactory
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.pop3.factory import POP3Factory
 from sesmail.protocols.pop3.policy import Policy as POP3Policy
-from sesmail.protocols.smtp.factory import SubmissionFactory
+from sesmail.protocols.smtp.factory import LMTPFactory, SubmissionFactory
+from sesmail.protocols.smtp.policy import LMTPPolicy
 from sesmail.protocols.smtp.policy import Policy as SubmissionPolicy
 from sesmail.service.certificates import CertificateStore
 from sesmail.service.listeners import BadEndpoint, Listener
 
 
 def doors(
-    config: Config, reactor: Any, portal: Portal, store: CertificateStore | None
+    config: Config, reactor: Any, portal: Portal, store: CertificateStore | None, reception: Reception | None = None
 ) -> Iterator[tuple[Listener, SessionFactory]]:
-    """Every door of the configuration; all share the limits on connections. Raises BadEndpoint."""
+    """Every door of the configuration; all share the limits on connections. `reception` takes the mail of LMTP, where that is spoken.
+    Raises BadEndpoint."""
     connections = Connections(config.limits.connections, config.limits.connections_per_address)
 
     def pop3(one: Listening) -> SessionFactory:
@@ -32,23 +35,39 @@ def doors(
     def submission(one: Listening) -> SessionFactory:
         return SubmissionFactory(portal, _submission(config), connections, **_secured(one, store), clock=reactor)
 
-    kinds: list[tuple[str, tuple[Listening, ...], Callable[[Listening], SessionFactory]]] = [
-        ("pop3.listeners", config.pop3.listeners, pop3),
-        ("submission.listeners", config.submission.listeners, submission),
+    def lmtp(one: Listening) -> SessionFactory:
+        if reception is None:
+            raise ValueError("a door for LMTP, and nobody who takes the mail")
+        policy, neighbours = _lmtp(config), config.lmtp.clients
+        return LMTPFactory(reception, policy, connections, **_secured(one, store), clock=reactor, trusted=neighbours)
+
+    kinds: list[tuple[str, Sequence[Listening], Callable[[Listening], SessionFactory], dict[str, Any]]] = [
+        ("pop3.listeners", config.pop3.listeners, pop3, {}),
+        ("submission.listeners", config.submission.listeners, submission, {}),
+        # Who may connect may deliver: not everybody of this machine.
+        ("lmtp.listeners", config.lmtp.listeners, lmtp, {"group": config.lmtp.group, "mode": "660"}),
     ]
-    for option, listeners, make in kinds:
+    for option, listeners, make, socket in kinds:
         for one in listeners:
             factory = make(one)
-            yield _listener(option, one, factory, reactor, store), factory
+            yield _listener(option, one, factory, reactor, store, socket), factory
 
 
 def _secured(one: Listening, store: CertificateStore | None) -> dict[str, Any]:
     return {"tls": store if one.tls == "starttls" else None, "implicit": one.tls == "implicit"}
 
 
-def _listener(option: str, one: Listening, factory: SessionFactory, reactor: Any, store: CertificateStore | None) -> Listener:
+def _listener(
+    option: str,
+    one: Listening,
+    factory: SessionFactory,
+    reactor: Any,
+    store: CertificateStore | None,
+    socket: Mapping[str, Any],
+) -> Listener:
+    tls = store if one.tls == "implicit" else None
     try:
-        return Listener(reactor, one.endpoint, factory, tls=store if one.tls == "implicit" else None, trusted=one.trusted)
+        return Listener(reactor, one.endpoint, factory, tls=tls, trusted=one.trusted, **socket)
     except BadEndpoint as error:
         error.option = option
         raise
@@ -82,4 +101,15 @@ def _submission(config: Config) -> SubmissionPolicy:
         data_timeout=submission.data_timeout,
         strikes=submission.strikes,
         strike_delay=submission.strike_delay,
+    )
+
+
+def _lmtp(config: Config) -> LMTPPolicy:
+    lmtp = config.lmtp
+    return LMTPPolicy(
+        hostname=hostname(config),
+        max_size=lmtp.max_size,
+        max_recipients=lmtp.max_recipients,
+        command_timeout=lmtp.command_timeout,
+        data_timeout=lmtp.data_timeout,
     )

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from weakref import WeakSet
 
+from sesmail.config.table import Config
 from sesmail.delivery.reception import Counter, FiledParcel
-from sesmail.interfaces import Hop
+from sesmail.delivery.routing import Routing
+from sesmail.interfaces import Deliver, Hop
 from sesmail.mail.outcome import Outcome
 from sesmail.relay.submission import Run
+from sesmail.service.workers import Workers
 
 # Octets that one worker writes to the disk at a time.
 PIECE = 64 * 1024
 # A message that is not larger is never on the disk; when many come in at once each has its share of what all may keep in memory.
 MOST_KEPT = 256 * 1024
 ALL_KEPT = 16 * 1024 * 1024
+
+
+def reception(config: Config, reactor: Any, routing: Routing, deliver: Deliver) -> tuple[LMTPReception, Workers]:
+    """What takes the mail, and the workers that must run for that. Without an answer the other server keeps the mail, so that nothing
+    is lost when one of them is ended in the middle of a message."""
+    workers = Workers(reactor, "lmtp", config.incoming.workers, config.limits.connections, daemon=True)
+    # Not where temporary files are: that may be memory.
+    counter = Counter(routing.plan, deliver, config.service.state_dir)
+    return LMTPReception(counter, workers.run), workers
 
 
 class LMTPReception:
