@@ -45,10 +45,16 @@ class Https:
 
     def get(self, url: str) -> bytes:
         """The octets behind `url`, at most LONGEST. Raises Refused when AWS will not have it, Unavailable for all other trouble."""
+        if not url.startswith("https://"):
+            raise Refused(cause="not https")
         until = self._clock() + self._timeout
         try:
             with self._opener.open(url, timeout=self._timeout) as response:
-                return self._read(response.read1, until)
+                found = self._read(response.read1, until)
+                # What is left of the length that was promised; pieces end without an error.
+                if response.length:
+                    raise Unavailable(cause="broken off")
+                return found
         except HTTPError as error:
             error.close()
             if 400 <= error.code < 500 and error.code not in _LATER:

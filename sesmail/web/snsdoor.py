@@ -30,6 +30,8 @@ LONGEST = 1 << 19
 PATIENCE = 12.0
 """Seconds after which an answer is given, whatever it is: SNS waits 15 for one."""
 REMEMBERED = 10_000
+# SNS brings a message as soon as it has it, and waits longer than this before it brings it again.
+_FIRST_TRY = 10.0
 
 _OK = Answer(200)
 _LATER = Answer(503)
@@ -56,19 +58,21 @@ class Login:
 class SnsDoor:
     """Answers SNS with 200 when what it brought is done, and only then.
 
-    `check(message, peer)` returns when the message is SNS's own. `take(text)` does what a notice asks for and returns when that is
-    done for good; `confirm(message)` confirms a subscription. All raise errors of sesmail.errors. Of one message only one is under
-    way, whatever comes meanwhile; what is not done within `patience` seconds goes on, and its answer waits for the repeat.
-    Without a `login` everybody may try. Nothing is kept here but the ids of the last messages that are done.
+    `check(message, peer)` returns when the message is SNS's own. `take(text, again)` does what a notice asks for and returns when that
+    is done for good; `again` when it may have been tried before. `confirm(message)` confirms a subscription. All raise errors of
+    sesmail.errors. Of one message only one is under way, whatever comes meanwhile; what is not done within `patience` seconds goes on,
+    and its answer waits for the repeat. Without a `login` everybody may try. Nothing is kept here but the ids of the last messages
+    that are done. `now` gives seconds since 1970.
     """
 
     def __init__(
         self,
-        take: Callable[[str], Awaitable[None]],
+        take: Callable[[str, bool], Awaitable[None]],
         check: Callable[[Message, str], Awaitable[None]],
         confirm: Callable[[Message], Awaitable[None]],
         *,
         clock: IReactorTime,
+        now: Callable[[], float],
         login: Login | None = None,
         path: str = "/",
         longest: int = LONGEST,
@@ -79,6 +83,7 @@ class SnsDoor:
         self._check = check
         self._confirm = confirm
         self._clock = clock
+        self._now = now
         self._login = login
         self._path = path
         self._patience = patience
@@ -146,7 +151,7 @@ class SnsDoor:
 
     async def _carry_out(self, message: Message, key: tuple[str, str]) -> None:
         if message.type is Type.NOTIFICATION:
-            await self._take(message.text)
+            await self._take(message.text, self._now() - message.at > _FIRST_TRY)
         elif message.type is Type.SUBSCRIPTION:
             await self._confirm(message)
         self._done.add(key)

@@ -38,19 +38,20 @@ class House:
         tls: Any = None,
         total: int = 100,
         per_address: int = 100,
-        site: Mapping[str, float] = {},
+        site: Mapping[str, Any] = {},
         versions: tuple[str, ...] = ("1", "2"),
         **options: Any,
     ) -> None:
         self.signer = Signer()
         self.taken: list[str] = []
+        self.again: list[bool] = []
         self.confirmed: list[Message] = []
         self.taking: Callable[[str], Awaitable[None]] = _nothing
         self.confirming: Callable[[Message], Awaitable[None]] = _nothing
         self.now = NOW
         signatures = Signatures([self.signer.topic], Certificates(self.signer.fetch), versions=versions)
         proofs = Proofs(signatures, deferToThread, Budget(lambda: self.now), now=lambda: self.now)
-        self.door = SnsDoor(self._take, proofs.check, self._confirm, clock=reactor, **options)
+        self.door = SnsDoor(self._take, proofs.check, self._confirm, clock=reactor, now=lambda: self.now, **options)
         self.connections = Connections(total, per_address)
         self.site = Site(self.door, self.connections, clock=reactor, **site)
         factory = TLSMemoryBIOFactory(tls, False, self.site) if tls else self.site
@@ -59,9 +60,10 @@ class House:
         test.addCleanup(lambda: Deferred.fromCoroutine(self.site.drain(0.5)))
         test.addCleanup(listening.stopListening)
 
-    async def _take(self, text: str) -> None:
+    async def _take(self, text: str, again: bool) -> None:
         await self.taking(text)
         self.taken.append(text)
+        self.again.append(again)
 
     async def _confirm(self, message: Message) -> None:
         await self.confirming(message)

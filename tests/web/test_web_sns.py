@@ -41,6 +41,11 @@ class Deliveries(TestCase):
         go.callback(None)
         self.assertEqual(await answered, 200)
 
+    async def test_what_sns_may_have_brought_before_is_said_to_be_so(self) -> None:
+        for age in (0, 5, 15, 3600):
+            await self.house.post(self.signer.notification(_NOTICE, at=self.house.now - age))
+        self.assertEqual(self.house.again, [False, False, True, True])
+
     async def test_only_what_sns_signed_for_our_topics_in_time_is_taken(self) -> None:
         signer = self.signer
         good = signer.notification(_NOTICE)
