@@ -62,9 +62,7 @@ class Bucket:
 
     def about(self, event: dict[str, Any], id: str) -> dict[str, Any]:
         """The event, about this message in this bucket."""
-        text = json.dumps(event).replace(sesevents.MESSAGE_ID, id).replace(sesevents.BUCKET, self.name)
-        told: dict[str, Any] = json.loads(text)
-        return told
+        return about(event, id, self.name)
 
     def environment(self, **more: str) -> dict[str, str]:
         """The variables of a function for this bucket, in which everybody at example.com has a mailbox; `more` are SESMAIL__ ones, by the
@@ -84,6 +82,13 @@ class Bucket:
         """A function that nobody has called yet."""
         with function(self.environment(**more)) as made:
             yield made
+
+
+def about(event: dict[str, Any], id: str, bucket: str = sesevents.BUCKET) -> dict[str, Any]:
+    """The event, about this message in this bucket."""
+    text = json.dumps(event).replace(sesevents.MESSAGE_ID, id).replace(sesevents.BUCKET, bucket)
+    told: dict[str, Any] = json.loads(text)
+    return told
 
 
 def together(*events: dict[str, Any]) -> dict[str, Any]:
