@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sesmail.auth.entries import users
-from sesmail.errors import MailError, NoSuchMessage, Unavailable
+from sesmail.errors import MailError, NoSuchMailbox, NoSuchMessage, Unavailable
 
 FILES = 1000
 
@@ -22,7 +22,8 @@ class Content(NamedTuple):
 
 
 Load = Callable[[str, str | None], Content | None]
-"""The file of a domain, None when it still has the ETag that is known. Raises NoSuchMessage when there is none, and Unavailable."""
+"""The file of a domain, None when it still has the ETag that is known. Raises NoSuchMessage when there is none, NoSuchMailbox
+when there can be none, and Unavailable."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class _Kept:
     names: Names | None = None
     etag: str | None = None
     fresh_until: float = 0.0
-    tries: int = 0
+    ended: int = 0
     error: Unavailable | None = None
 
 
@@ -61,14 +62,13 @@ class AccountFiles:
     def names(self, domain: str) -> Names:
         """Raises Unavailable when the file could not be read; that is not kept."""
         kept = self._kept(domain)
-        tries = kept.tries
+        ended = kept.ended
         with kept.lock:
-            if kept.tries != tries and kept.error is not None:
+            if kept.ended != ended and kept.error is not None:
                 # Who waited for another's attempt does not repeat it: such attempts take long.
                 raise Unavailable(kept.error.public, cause=kept.error.cause)
             if kept.names is None or self._now() >= kept.fresh_until:
-                kept.names = self._refreshed(domain, kept)
-                kept.fresh_until = self._now() + self._lifetime
+                return self._refreshed(domain, kept)
             return kept.names
 
     def _kept(self, domain: str) -> _Kept:
@@ -80,18 +80,23 @@ class AccountFiles:
             return kept
 
     def _refreshed(self, domain: str, kept: _Kept) -> Names:
-        kept.tries += 1
+        kept.error = None
         try:
-            content = self._load(domain, None if kept.names is None else kept.etag)
-        except NoSuchMessage:
-            kept.error, kept.etag = None, None
-            return Names()
+            names, kept.etag = self._loaded(domain, kept.names, kept.etag)
         except MailError as error:
             kept.error = error if isinstance(error, Unavailable) else Unavailable(cause=error)
             raise kept.error from error
-        kept.error = None
+        finally:
+            kept.ended += 1
+        kept.names, kept.fresh_until = names, self._now() + self._lifetime
+        return names
+
+    def _loaded(self, domain: str, names: Names | None, etag: str | None) -> tuple[Names, str | None]:
+        try:
+            content = self._load(domain, None if names is None else etag)
+        except (NoSuchMessage, NoSuchMailbox):
+            return Names(), None
         if content is None:
-            return kept.names or Names()
-        kept.etag = content.etag
+            return names or Names(), etag
         found = users(content.data)
-        return Names(found, frozenset(name.rpartition("@")[2] for name in found if "@" in name))
+        return Names(found, frozenset(name.rpartition("@")[2] for name in found if "@" in name)), content.etag

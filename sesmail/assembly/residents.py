@@ -65,10 +65,7 @@ class Residents:
 
     def serves(self, domain: str) -> bool:
         """Whether there is any account in this domain. Raises Unavailable."""
-        try:
-            return domain in self._domains or any(known.serves(domain) for known in self._known)
-        except NoSuchMailbox:
-            return False
+        return domain in self._domains or any(known.serves(domain) for known in self._known)
 
 
 class InDomainFiles:

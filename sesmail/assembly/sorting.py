@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 class Receiving:
     """All parts of one configuration. Plain blocking code, to be used by several threads.
 
-    `outward` carries mail out, `senders` knows who may send as what, `reload` reads again what lies in files.
+    `outward` carries mail out, `senders` knows who may send as what, `reload` reads again what lies in files, None where nothing does.
     """
 
     inbox: Inbox
@@ -50,7 +50,7 @@ class Receiving:
     held: Held
     senders: Senders
     outward: Courier
-    reload: Callable[[], None]
+    reload: Callable[[], None] | None
 
 
 def receiving(config: Config, end: ExitStack, *, store_of: StoreOf | None = None, more: Sequence[LookUp] = ()) -> Receiving:
@@ -90,7 +90,7 @@ def _receiving(config: Config, end: ExitStack, store_of: StoreOf, more: Sequence
         held=Held(box),
         senders=Senders(names(config), address_rules(config), table.resolve if table else _nowhere),
         outward=outward,
-        reload=table.reload if table else _nothing,
+        reload=table.reload if table else None,
     )
 
 
@@ -124,7 +124,3 @@ def _told(feedback: Feedback) -> None:
 
 def _nowhere(address: str) -> Sequence[str]:
     return ()
-
-
-def _nothing() -> None:
-    return None

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from sesmail.assembly.residents import names
 from sesmail.assembly.stores import blocking_stores, clients, places
 from sesmail.auth import hashes
 from sesmail.auth.edits import Editable, amend, records, with_hash, without
@@ -18,7 +19,6 @@ from sesmail.config.load import load
 from sesmail.config.stores import default_store
 from sesmail.config.table import Config
 from sesmail.errors import Malformed
-from sesmail.service.logins import names
 from sesmail.service.passwdfiles import PasswdFiles
 
 EXIT_WRONG = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,8 @@ from twisted.mail.pop3 import IMailbox
 from zope.interface.interface import InterfaceClass
 
 from sesmail.assembly import stores
-from sesmail.assembly.ids import hostname
+from sesmail.assembly.couriers import courier
+from sesmail.assembly.sorting import receiving
 from sesmail.auth.realm import Factory
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.stores import default_store
@@ -28,16 +29,15 @@ from sesmail.errors import MailError
 from sesmail.protocols.factory import SessionFactory
 from sesmail.protocols.smtp.avatar import ISubmission
 from sesmail.service import locks, logins, logs, maildrops
-from sesmail.service.aliastable import AliasTable, nowhere
 from sesmail.service.certificates import CertificateStore
-from sesmail.service.couriers import courier, local_delivery
 from sesmail.service.doors import doors
 from sesmail.service.hangup import Hangup
 from sesmail.service.keypair import BadCertificate, Pair
 from sesmail.service.listeners import BadEndpoint, Listener
 from sesmail.service.openfiles import make_room
 from sesmail.service.passwdfiles import PasswdFiles
-from sesmail.service.residents import resident_accounts
+from sesmail.service.people import People
+from sesmail.service.reception import reception
 from sesmail.service.selfsigned import self_signed
 from sesmail.service.sending import Sending, submission
 from sesmail.service.workers import Workers
@@ -117,8 +117,8 @@ def _problem(config: Config, key: str, message: str) -> ConfigError:
 
 
 def _built(config: Config, reactor: Any) -> Gateway:
-    # A session that submits has a file open beside its connection.
-    sessions = config.limits.connections * (2 if config.submission.listeners else 1)
+    # A session that sends mail has a file open beside its connection.
+    sessions = config.limits.connections * (2 if config.submission.listeners or config.lmtp.listeners else 1)
     make_room(sessions + config.storage.connections + OTHER_FILES)
     _make_embedded_store(config)
     waiting = config.limits.connections
@@ -135,16 +135,14 @@ def _built(config: Config, reactor: Any) -> Gateway:
     checkers = logins.checkers(config, reactor, places, files, readers, login_workers)
     factories: dict[InterfaceClass, Factory] = {IMailbox: logins.pop3_mailbox(opened)}
     gateway = Gateway(readers, config.service.drain, reactor)
-    table = _aliases(config, login_workers)
+    end = ExitStack()
+    mail = receiving(config, end, store_of=store_of)
     if config.submission.listeners:
-        resolve = table.resolve if table else nowhere
-        residents = resident_accounts(config, reactor, resolve, places, files, readers, login_workers)
-        deliver = local_delivery(residents, reactor, store_of)
-        end = ExitStack()
-        carrier = courier(config, deliver, hostname(config), end)
-        gateway.sending = Sending(config, reactor, carrier, deliver, end.close)
+        deliver = mail.local.deliver
+        gateway.sending = Sending(config, reactor, courier(config, deliver, mail.outward), deliver, end.close)
         gateway.sending.setServiceParent(gateway)
-        factories[ISubmission] = submission(config, reactor, gateway.sending, residents)
+        people = People(mail.routing, mail.senders, login_workers)
+        factories[ISubmission] = submission(config, reactor, gateway.sending, people)
     portal = logins.portal(config, reactor, factories, checkers)
     logins.Closing(checkers.values()).setServiceParent(gateway)
     for workers in (login_workers, read_workers):
@@ -152,20 +150,26 @@ def _built(config: Config, reactor: Any) -> Gateway:
     if isinstance(lock, BucketLock):
         locks.TryOut(lock, locks.to_try_out(config)).setServiceParent(gateway)
     store = _certificates(gateway, config, reactor)
+    again = [store.reload] if store else []
+    if mail.reload is not None:
+        again.append(_in_worker(login_workers, mail.reload))
     # Without anything to load a hangup must not end the process either.
-    Hangup(reactor, [one.reload for one in (store, table) if one is not None]).setServiceParent(gateway)
-    for listener, factory in doors(config, reactor, portal, store):
+    Hangup(reactor, again).setServiceParent(gateway)
+    taker = None
+    if config.lmtp.listeners:
+        taker, taking = reception(config, reactor, mail.routing, mail.local.deliver)
+        taking.setServiceParent(gateway)
+    for listener, factory in doors(config, reactor, portal, store, taker):
         gateway.listen(listener, factory)
     return gateway
 
 
-def _aliases(config: Config, workers: Workers) -> AliasTable | None:
-    if config.aliases.map is None:
-        return None
-    try:
-        return AliasTable(config.aliases.map, workers.run)
-    except MailError as error:
-        raise _problem(config, "aliases.map", str(error)) from error
+def _in_worker(workers: Workers, reload: Callable[[], None]) -> Callable[[], None]:
+    def begin() -> None:
+        reloaded = Deferred.fromCoroutine(workers.run(reload))
+        reloaded.addErrback(lambda failure: _log.error("the table of aliases stays as it was: %s", failure.value))
+
+    return begin
 
 
 def _make_embedded_store(config: Config) -> None:
@@ -176,7 +180,7 @@ def _make_embedded_store(config: Config) -> None:
 
 
 def _certificates(gateway: Gateway, config: Config, reactor: Any) -> CertificateStore | None:
-    if all(listener.tls == "none" for listener in (*config.pop3.listeners, *config.submission.listeners)):
+    if all(listener.tls == "none" for listener in (*config.pop3.listeners, *config.submission.listeners, *config.lmtp.listeners)):
         return None
     store = CertificateStore(_pairs(config), _today)
     watch = TimerService(config.tls.reload_seconds, store.refresh)

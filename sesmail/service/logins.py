@@ -14,12 +14,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.mail.pop3 import IMailbox
 from zope.interface.interface import InterfaceClass
 
+from sesmail.assembly.residents import names
 from sesmail.assembly.stores import parts
 from sesmail.auth import plugins
 from sesmail.auth.chain import FirstOf
 from sesmail.auth.grants import Grant, PlaceAt
 from sesmail.auth.logindelay import LoginDelay
-from sesmail.auth.names import Names, fold
+from sesmail.auth.names import fold
 from sesmail.auth.plugins import Settings, Tools
 from sesmail.auth.realm import Factory, Logout, Realm
 from sesmail.auth.static import StaticUser
@@ -69,12 +70,6 @@ def portal(
     realm = Realm(factories, delays)
     limits = Limits(auth.throttle_account, auth.throttle_address, auth.throttle_wait, auth.throttle_longest)
     return ThrottledPortal(realm, [FirstOf(asked.values())], Throttle(limits, reactor.seconds), names(config))
-
-
-def names(config: Config) -> Names:
-    """Which login names are served."""
-    domains = config.mailboxes.domains
-    return Names(None if domains is None else frozenset(domains), config.mailboxes.default_domain)
 
 
 def place_at(config: Config) -> PlaceAt:

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.names.client import Resolver as TwistedResolver
 
 from sesmail.assembly.ids import hostname, new_id
+from sesmail.assembly.residents import names
 from sesmail.auth.realm import Factory, Logout
 from sesmail.config.table import Config
 from sesmail.errors import MailError
@@ -27,9 +28,8 @@ from sesmail.relay.queue import Queue
 from sesmail.relay.retry import Retry
 from sesmail.relay.spool import Spool
 from sesmail.relay.submission import AccountSubmission, Settings, Submissions
-from sesmail.service import logins
 from sesmail.service.attempts import FirstAttempts, Retries
-from sesmail.service.residents import Residents
+from sesmail.service.people import People
 from sesmail.service.resolver import Resolver
 from sesmail.service.workers import Workers
 
@@ -104,7 +104,7 @@ async def _within(seconds: float, ended: Deferred[None], clock: IReactorTime) ->
     return await done
 
 
-def submission(config: Config, reactor: Any, sending: Sending, residents: Residents) -> Factory:
+def submission(config: Config, reactor: Any, sending: Sending, people: People) -> Factory:
     """What a submission session gets of its account."""
     options = config.submission
     settings = Settings(
@@ -114,7 +114,7 @@ def submission(config: Config, reactor: Any, sending: Sending, residents: Reside
         allow_ses_headers=options.allow_ses_headers,
     )
     submissions = Submissions(
-        _policy(config, reactor, residents),
+        _policy(config, reactor, people),
         sending.spool,
         sending.spooling.run,
         sending.first,
@@ -129,10 +129,10 @@ def submission(config: Config, reactor: Any, sending: Sending, residents: Reside
     return open_for
 
 
-def _policy(config: Config, reactor: Any, residents: Residents) -> Policy:
-    options, names = config.submission, logins.names(config)
+def _policy(config: Config, reactor: Any, people: People) -> Policy:
+    options, known = config.submission, names(config)
     rules = Rules(
-        grants={names.complete(grant.account.encode()): frozenset(grant.addresses) for grant in options.grants},
+        grants={known.complete(grant.account.encode()): frozenset(grant.addresses) for grant in options.grants},
         allow=frozenset(options.allow_recipients),
         deny=frozenset(options.deny_recipients),
         local_domains=frozenset(config.relay.local_domains),
@@ -140,8 +140,8 @@ def _policy(config: Config, reactor: Any, residents: Residents) -> Policy:
     )
     return Policy(
         rules,
-        may_send_as=residents.may_send_as,
-        accepts=residents.accepts,
+        may_send_as=people.may_send_as,
+        accepts=people.accepts,
         check_domain=_check_domain(reactor) if options.check_domains else None,
         hourly=Hourly(options.account_rate, reactor.seconds) if options.account_rate else None,
     )
