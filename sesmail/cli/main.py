@@ -132,6 +132,15 @@ def _queue(parser: argparse.ArgumentParser) -> None:
             action.add_argument("ids", metavar="ID", nargs="+", help="id of a message")
 
 
+def _sort(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--once", action="store_true", help="what the queue tells of, if there is one, then as --sweep")
+    what.add_argument("--sweep", action="store_true", help="what lies where mail comes in, without any notices")
+    what.add_argument("--dlq", action="store_true", help="what the queue of dead letters tells of")
+    parser.add_argument("--age", metavar="TIME", help="age from which a sweep takes mail, instead of incoming.sweep_after")
+    _config(parser)
+
+
 def _smtp_password(parser: argparse.ArgumentParser) -> None:
     _config(parser)
     parser.add_argument("--region", metavar="REGION", help="region of SES, instead of the configured one")
@@ -154,6 +163,7 @@ COMMANDS = (
         _smtp_password,
     ),
     Command("map", "sesmail.cli.map", "Ask the table of aliases whose an address is.", _map),
+    Command("sort", "sesmail.cli.sort", "Sort mail that has come in, once.", _sort),
     Command("queue", "sesmail.cli.queue", "Look after the mail that waits to be sent.", _queue),
     Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _demo),
 )
