@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from sesmail.alarms import Alarms
 from sesmail.aws.failures import EXPECTED, outcome
 from sesmail.errors import Unavailable
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome, Verdict
-from sesmail.relay.alarms import Alarms
 from sesmail.relay.rate import Quota
 from sesmail.relay.split import carry
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import BinaryIO
 
+from sesmail.alarms import Alarms
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome, Verdict
-from sesmail.relay.alarms import Alarms
 from sesmail.relay.smtpreplies import accepted, broken, refusal, trouble
 from sesmail.relay.smtpsession import GOOD_BYE, Session, SmtpSettings, Stopped
 from sesmail.relay.split import carry
