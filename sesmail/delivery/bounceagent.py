@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from sesmail.alarms import Alarms
 from sesmail.aws.bounces import WITHIN
 from sesmail.delivery.ends import tell
 from sesmail.delivery.message import Message
@@ -22,13 +23,21 @@ class BounceAgent:
     twice: a step that was ACCEPTED must not be tried again.
     """
 
-    def __init__(self, send: Callable[[str, Sequence[str]], Outcome], *, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        send: Callable[[str, Sequence[str]], Outcome],
+        *,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._send = send
+        self._alarms = Alarms(clock)
         self._now = now
 
     def deliver(self, steps: Sequence[Step], message: Message) -> Mapping[str, Outcome]:
         """See Agent."""
         outcome = self._bounced(tuple(dict.fromkeys(person for step in steps for person in step.recipients)), message)
+        self._alarms.hear([outcome])
         for step in steps:
             tell("bounced", step, message, outcome)
         return {step.name: outcome for step in steps}

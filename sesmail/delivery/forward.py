@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import BinaryIO, TypeAlias, cast
 
+from sesmail.alarms import Alarms
 from sesmail.delivery.ends import failed, tell
 from sesmail.delivery.lineends import pieces, with_crlf
 from sesmail.delivery.message import Message
@@ -42,7 +44,10 @@ class ForwardAgent:
     `mail.forwarding` for what becomes of the header; the body stays as it is.
     """
 
-    def __init__(self, carry: Carry, *, forward_from: str | None, gateway: str) -> None:
+    def __init__(
+        self, carry: Carry, *, forward_from: str | None, gateway: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._alarms = Alarms(clock)
         self._carry = carry
         self._from = forward_from
         self._gateway = gateway
@@ -50,6 +55,8 @@ class ForwardAgent:
     def deliver(self, steps: Sequence[Step], message: Message) -> Mapping[str, Outcome]:
         """See Agent. A message that goes in circles, or whose header means different things to different programs, is REFUSED."""
         if self._from is None:
+            # Of all others `carry` has told.
+            self._alarms.hear([_NO_ADDRESS])
             return {step.name: _NO_ADDRESS for step in steps}
         addresses = {step.name: cast(Forward, step.destination).address for step in steps}
         try:

@@ -10,10 +10,12 @@ import errno
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import cast
 
+from sesmail.alarms import Alarms
 from sesmail.delivery.ends import failed, tell
 from sesmail.delivery.lineends import pieces, with_lf
 from sesmail.delivery.message import Message
@@ -56,8 +58,15 @@ class PipeAgent:
     """
 
     def __init__(
-        self, *, timeout: float = 300.0, grace: float = 5.0, crlf: bool = False, environment: Mapping[str, str] | None = None
+        self,
+        *,
+        timeout: float = 300.0,
+        grace: float = 5.0,
+        crlf: bool = False,
+        environment: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._alarms = Alarms(clock)
         self._timeout = timeout
         self._grace = grace
         self._crlf = crlf
@@ -65,7 +74,9 @@ class PipeAgent:
 
     def deliver(self, steps: Sequence[Step], message: Message) -> Mapping[str, Outcome]:
         """See Agent."""
-        return {step.name: self._try(step, message) for step in steps}
+        outcomes = {step.name: self._try(step, message) for step in steps}
+        self._alarms.hear(outcomes.values())
+        return outcomes
 
     def _try(self, step: Step, message: Message) -> Outcome:
         try:

@@ -54,10 +54,10 @@ def test_what_is_too_old_or_was_guessed_is_refused_without_asking() -> None:
 
 def test_trouble_means_later_and_the_log_says_nothing_of_a_bounce(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "sesmail.fate")
-    sending = Sending(Outcome(451, "4.7.1", "too fast"))
+    sending = Sending(Outcome(451, "4.7.1", "too fast", alarm="ours: to mend"))
     outcomes = BounceAgent(sending.send, now=lambda: RECEIVED).deliver(STEPS, Given())
     assert {outcome.verdict for outcome in outcomes.values()} == {Verdict.LATER}
-    assert caplog.records == []
+    assert [record.getMessage() for record in caplog.records] == ["mail waits for you to mend this: ours: to mend"]
 
 
 def test_ses_sends_it() -> None:

@@ -58,6 +58,14 @@ def test_a_message_that_is_gone_is_said_to_be_and_one_that_cannot_be_read_waits(
         assert not [data for data in server.messages if not data.endswith(b"broken off")]
 
 
+def test_what_the_administrator_must_mend_is_told_him_once(caplog: pytest.LogCaptureFixture) -> None:
+    with saying(MAIL="530 5.7.0 who are you") as server:
+        one = agent(server.port)
+        for _ in range(3):
+            assert verdicts(one.deliver([BOB], Given())) == {BOB.name: Verdict.LATER}
+    assert len([record for record in caplog.records if "mend this: LMTP MAIL: 530" in record.getMessage()]) == 1
+
+
 def test_the_log_says_who_has_it_now(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "sesmail.fate")
     with saying({"RCPT TO:<eve>": "550 5.1.1 who?"}) as server:

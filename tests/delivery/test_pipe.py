@@ -145,6 +145,14 @@ def test_what_cannot_be_run_waits_for_the_administrator(command: str, caplog: py
     assert "secret" not in f"{outcome} {caplog.text}"
 
 
+def test_the_administrator_hears_of_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    agent = PipeAgent()
+    for _ in range(3):
+        deliver("/no/such/program secret", agent=agent)
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert line == "mail waits for you to mend this: pipe: program cannot be run: No such file or directory"
+
+
 def test_a_message_that_is_gone_is_said_to_be_and_one_that_breaks_off_is_not_delivered(tmp_path: Path) -> None:
     command = f"sh -c 'cat >/dev/null; touch {tmp_path}/whole'"
     with pytest.raises(NoSuchMessage):
