@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sesmail.aliases.model import AddressRules, Disposition, Model, Target, in_entries
 from sesmail.aws.receipt import Notice
@@ -71,7 +72,7 @@ def what(step: Step) -> str:
 class Office:
     """Everybody of ``example.com`` who is in `people` has a mailbox; `routes` lead addresses to other targets."""
 
-    def __init__(self, store: Store, other: Store | None = None, **settings: object) -> None:
+    def __init__(self, store: Store, other: Store | None = None, **settings: Any) -> None:
         self.real = store
         self.store = FailingStore(store)
         self.other = other
@@ -82,7 +83,7 @@ class Office:
         self.notes = Notebook()
         self.agents: dict[type, Agent] = {Mailbox: MailboxAgent()}
         self.agents |= dict.fromkeys((Lmtp, Maildir, Pipe, Forward, Bounce), self.notes)
-        self.inbox = replace(Inbox(self.store, "inbox", "new/"), **settings)  # type: ignore[arg-type]
+        self.inbox = replace(Inbox(self.store, "inbox", "new/"), **settings)
         self.places = Places("mail/%d/%u/", "mail/%d/passwd.txt", PLACE, False, {})
 
     def store_of(self, place: StorePlace) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def office(path: Path, data: bytes, **settings: object) -> Office:
+def office(path: Path, data: bytes, **settings: Any) -> Office:
     made = Office(directory(path), **settings)
     made.arrive(data=data)
     return made
@@ -149,7 +150,12 @@ def test_only_the_beginning_of_a_large_message_is_read(path: Path, monkeypatch: 
             self.file.close()
 
     opened: list[str] = []
-    monkeypatch.setattr(here.store, "open", lambda key, **_: opened.append(key) or Measured(key))
+
+    def measured(key: str) -> Measured:
+        opened.append(key)
+        return Measured(key)
+
+    monkeypatch.setattr(here.store, "open", measured)
     assert here.sorter().sort(notice()) is Sorted.SWEPT
     assert 0 < sum(sizes) <= HEADER_OCTETS
     assert opened == [f"new/{ID}"]
