@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
+from sesmail.assembly.couriers import ses_client
 from sesmail.assembly.ids import hostname
+from sesmail.aws.bounces import Bounces
 from sesmail.config.table import Config
 from sesmail.delivery.agent import Agent
+from sesmail.delivery.bounceagent import BounceAgent
 from sesmail.delivery.forward import Carry, ForwardAgent
 from sesmail.delivery.lmtp import LmtpClient
 from sesmail.delivery.lmtpagent import LmtpAgent
@@ -14,7 +17,7 @@ from sesmail.delivery.lmtpsession import LmtpSettings
 from sesmail.delivery.mailboxagent import MailboxAgent
 from sesmail.delivery.maildiragent import MaildirAgent
 from sesmail.delivery.pipe import PipeAgent
-from sesmail.delivery.plan import Forward, Lmtp, Mailbox, Maildir, Pipe
+from sesmail.delivery.plan import Bounce, Forward, Lmtp, Mailbox, Maildir, Pipe
 from sesmail.errors import Malformed
 
 
@@ -31,6 +34,8 @@ def agents(config: Config, carry: Carry | None, end: ExitStack) -> dict[type, Ag
     }
     if config.lmtp_out.host:
         found[Lmtp] = LmtpAgent(_lmtp(config, end))
+    if given.bounce_from is not None:
+        found[Bounce] = BounceAgent(Bounces(ses_client(config, "ses"), given.bounce_from).send)
     if carry is not None and given.forward_from is not None:
         found[Forward] = ForwardAgent(carry, forward_from=given.forward_from, gateway=hostname(config))
     return found

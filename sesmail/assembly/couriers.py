@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from sesmail.assembly.ids import hostname, new_id
 from sesmail.assembly.whom import whom
@@ -40,17 +42,23 @@ def outward_courier(config: Config, end: ExitStack) -> Courier:
 
 
 def _ses(config: Config, end: ExitStack) -> Courier:
+    ses, client = config.ses, ses_client(config)
+    tags = tuple((name, value) for name, _, value in (tag.partition("=") for tag in ses.tags))
+    settings = SesSettings(ses.configuration_set, tags, ses.source_arn)
+    rate = Rate(lambda: quota(client()), now=time.monotonic, override=config.relay.rate)
+    return RatedCourier(SesCourier(client, settings), rate, time.sleep)
+
+
+def ses_client(config: Config, service: str = "sesv2") -> Callable[[], Any]:
+    """Gives the one client of this service of SES; see aws.ses. Raises Unavailable."""
     ses = config.ses
-    reached = Ses(
+    return Ses(
         ses_place(config),
+        service=service,
         connect_timeout=ses.connect_timeout,
         read_timeout=ses.read_timeout,
         connections=config.relay.workers,
-    )
-    tags = tuple((name, value) for name, _, value in (tag.partition("=") for tag in ses.tags))
-    settings = SesSettings(ses.configuration_set, tags, ses.source_arn)
-    rate = Rate(lambda: quota(reached.client()), now=time.monotonic, override=config.relay.rate)
-    return RatedCourier(SesCourier(reached.client, settings), rate, time.sleep)
+    ).client
 
 
 def ses_place(config: Config) -> SesPlace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -12,13 +11,14 @@ from urllib.parse import urlsplit
 from sesmail.aliases.model import LookUp
 from sesmail.assembly.addressmap import AddressMap
 from sesmail.assembly.agents import agents
-from sesmail.assembly.couriers import outward_courier
+from sesmail.assembly.couriers import outward_courier, ses_client
+from sesmail.assembly.ids import hostname
 from sesmail.assembly.residents import names, residents
-from sesmail.assembly.routing import address_rules, bad_targets, routing
+from sesmail.assembly.routing import OurDomains, address_rules, bad_targets, routing
 from sesmail.assembly.senders import Senders
 from sesmail.assembly.stores import StoreOf, blocking_stores, clients, incoming_store, places
-from sesmail.aws.feedback import Feedback
 from sesmail.aws.receipt import Incoming
+from sesmail.aws.suppression import Suppression
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
 from sesmail.delivery.agent import Agents
@@ -26,12 +26,11 @@ from sesmail.delivery.held import Held
 from sesmail.delivery.inbox import Guess, Inbox
 from sesmail.delivery.intake import Intake
 from sesmail.delivery.local import Local
+from sesmail.delivery.reports import Reports
 from sesmail.delivery.routing import Routing
 from sesmail.delivery.sorter import Sorter
 from sesmail.errors import MailError
 from sesmail.relay.courier import Courier
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,18 +73,20 @@ def intake(config: Config, *, more: Sequence[LookUp] = ()) -> Intake:
 def _receiving(config: Config, end: ExitStack, store_of: StoreOf, more: Sequence[LookUp]) -> Receiving:
     table = address_map(config)
     where = places(config)
-    plans = routing(config, where, residents(config, where, store_of), table, more)
+    people = residents(config, where, store_of)
+    plans = routing(config, where, people, table, more)
     outward = outward_courier(config, end)
     carriers = agents(config, outward.send, end)
     box = inbox(config, store_of)
     sorter = Sorter(box, plans, carriers, store_of)
     local = Local(box, plans, carriers, store_of, now=time.time)
+    reports = _reports(config, local, OurDomains(config, people))
     return Receiving(
         inbox=box,
         routing=plans,
         agents=carriers,
         sorter=sorter,
-        intake=Intake(Incoming(box.bucket, box.prefix), sorter.sort, _told),
+        intake=Intake(Incoming(box.bucket, box.prefix), sorter.sort, reports.take),
         local=local,
         held=Held(box),
         senders=Senders(names(config), address_rules(config), table.resolve if table else _nowhere),
@@ -118,8 +119,16 @@ def address_map(config: Config) -> AddressMap | None:
         raise ConfigError([Problem(Where(config.source or "configuration"), "aliases.map", str(error))]) from error
 
 
-def _told(feedback: Feedback) -> None:
-    log.info("SES tells of mail that was sent: %s", type(feedback).__name__)
+def _reports(config: Config, local: Local, domains: OurDomains) -> Reports:
+    given, routes = config.feedback, config.routing
+    return Reports(
+        local.deliver,
+        hostname=hostname(config),
+        domains=domains,
+        report=given.report,
+        silent=[one for one in (routes.forward_from, routes.bounce_from) if one is not None],
+        suppress=Suppression(ses_client(config)).put if given.suppress else None,
+    )
 
 
 def _nowhere(address: str) -> Sequence[str]:

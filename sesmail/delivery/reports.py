@@ -6,7 +6,7 @@ import hashlib
 import io
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 
 from sesmail.aws.feedback import Feedback, Kind, Recipient
 from sesmail.aws.suppression import Cause
@@ -43,14 +43,14 @@ class Reports:
         deliver: Deliver,
         *,
         hostname: str,
-        domains: Collection[str],
+        domains: Container[str],
         report: bool = True,
         silent: Collection[str] = (),
         suppress: Callable[[str, Cause], Outcome] | None = None,
     ) -> None:
         self._deliver = deliver
         self._hostname = hostname
-        self._domains = frozenset(domains)
+        self._domains = domains
         self._report = report
         self._silent = frozenset(address.lower() for address in silent)
         self._suppress = suppress
