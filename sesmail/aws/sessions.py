@@ -11,6 +11,8 @@ import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -18,6 +20,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.utils import parse_timestamp
 
 from sesmail.errors import Malformed, Unavailable
 from sesmail.interfaces import Keys, StorePlace
@@ -146,6 +149,8 @@ class Clients:
             "signature_version": "s3v4",
             "max_pool_connections": 32,
             "tcp_keepalive": True,
+            # botocore puts its own together anew, twice a request, which is a tenth of all it does.
+            "user_agent": f"sesmail Boto3/{boto3.__version__}",
         }
         if place.endpoint and "request_checksum_calculation" in Config.OPTION_DEFAULTS:
             # Since 1.36 botocore sends checksums of its own accord, which servers other than AWS's refuse.
@@ -177,9 +182,25 @@ class Whom(Protocol):
     def external_id(self) -> str | None: ...
 
 
+def moment(value: Any) -> datetime:
+    """The time that an answer of AWS names, in any of the forms that botocore reads. dateutil, which botocore asks, takes ten times as
+    long for the two forms that S3 writes, and most of the time that a listing takes. Raises ValueError."""
+    if isinstance(value, str):
+        try:
+            if value.endswith("Z"):
+                return datetime.fromisoformat(value)
+            if value.endswith("GMT"):
+                return parsedate_to_datetime(value)
+        except ValueError:
+            pass
+    parsed: datetime = parse_timestamp(value)
+    return parsed
+
+
 def session_as(whom: Whom, *, sts_endpoint: str | None) -> botocore.session.Session:
     """A session with these credentials; its ``region`` variable is set. Raises Unavailable, and what botocore raises."""
     session = botocore.session.Session(profile=whom.profile)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=moment)
     region = whom.region or session.get_config_variable("region") or "us-east-1"
     if not whom.endpoint and not _REGION.match(region):
         raise Unavailable(cause=f"not a region: {region!r}")

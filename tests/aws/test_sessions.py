@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from botocore.utils import parse_timestamp
 
-from sesmail.aws.sessions import Clients, bucket
+from sesmail.aws.sessions import Clients, bucket, moment
 from sesmail.errors import Malformed, Unavailable
 from sesmail.interfaces import Keys, StorePlace
 from tests.servers import moto
@@ -99,3 +100,40 @@ def test_a_role_that_cannot_be_assumed_is_trouble_of_ours() -> None:
     with pytest.raises(Unavailable) as caught:
         Clients(sts_endpoint="http://127.0.0.1:9").keys(replace(_AWS, role="arn:aws:iam::123456789012:role/mail-reader"))
     assert "example" not in caught.value.public
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Fri, 21 Nov 2026 09:30:00 GMT",
+        "Fri,  1 Nov 2026 09:30:00 GMT",
+        "21 Nov 2026 09:30 GMT",
+        "2026-11-21T09:30:00Z",
+        "2026-11-21T09:30:00.123Z",
+        "2026-11-21T09:30:00.123456Z",
+        "2026-11-21T09:30:00+01:00",
+        "20261121T093000Z",
+        "Friday, 21-Nov-26 09:30:00 GMT",
+        "Fri Nov 21 09:30:00 2026",
+        1795253400,
+        1795253400.5,
+        "1795253400",
+    ],
+)
+def test_a_time_is_read_as_botocore_reads_it(value: object) -> None:
+    expected = parse_timestamp(value)
+    assert moment(value) == expected
+    assert moment(value).tzinfo is not None or expected.tzinfo is None
+
+
+@pytest.mark.parametrize("value", ["", "Z", "GMT", "tomorrow", "2026-13-41T09:30:00Z", "Fri, 41 Nov 2026 09:30:00 GMT"])
+def test_what_is_no_time_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match="timestamp"):
+        moment(value)
+
+
+def test_clients_read_times_so_and_say_who_they_are() -> None:
+    client = Clients().s3(_AWS)
+    parser = client._endpoint._response_parser_factory.create_parser("rest-xml")
+    assert parser._timestamp_parser is moment
+    assert client.meta.config.user_agent.startswith("sesmail ")
