@@ -30,10 +30,10 @@ def check(config: Config, reading: Reading) -> None:
     for option, template, domains in _mailboxes(config):
         for name, prefix in given.items():
             if _meet(prefix, template, domains):
-                reading.refuse(option, f"lies where mail comes in, {name}")
+                reading.refuse(name, f"must lie apart from {option}, or what lies there would be taken for new mail")
         for own, what in _OURS.items():
             if _meet(own, template, domains):
-                reading.refuse(option, f"may lie in {own}, {what}")
+                reading.refuse(option, f"must not lead to {own}, {what}")
 
 
 def _incoming(config: Config) -> Iterator[tuple[str, str]]:
