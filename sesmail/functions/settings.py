@@ -13,10 +13,11 @@ TABLE = "POSTFIX_DYNAMODB_TABLE"
 _STORE = "SESMAIL__STORAGE__URL"
 _IN = "SESMAIL__INCOMING__URL"
 
-# What is another default in a function: it listens nowhere, has one folder that can be written to, and mail comes in.
+# What is another default in a function: it listens nowhere, has one folder that can be written to, and mail comes in. Its machine has
+# another name each time, by which mail that goes in circles would not be known again.
 _BASE = """
 pop3: {listeners: []}
-submission: {listeners: []}
+submission: {listeners: [], hostname: sesmail-function}
 service: {state_dir: /tmp/sesmail}
 incoming: {prefix: new/}
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import suppress
 from functools import cache
 
 from sesmail.assembly.sorting import intake
@@ -33,10 +34,14 @@ def sort(event: object, context: object) -> dict[str, str]:
 
 @cache
 def _intake() -> Intake:
-    # At the first call, and again while it fails: what fails when the module is loaded is logged as our bug.
     config = settings(os.environ).config
     # Lambda's own logger stays as it is: at lower levels AWS's libraries log what they sign.
     logging.getLogger("sesmail").setLevel(config.log.level.upper())
     for warning in config.warnings:
         log.warning("%s", warning)
     return intake(config)
+
+
+# While it loads a module Lambda gives a whole processor, and a fraction of one afterwards. What fails now is told at the first call.
+with suppress(ConfigError, MailError):
+    _intake()

@@ -43,16 +43,20 @@ class Function:
 
     def __call__(self, event: object) -> Any:
         """What the function returned. Raises Raised."""
-        assert self._process.stdin is not None
+        self.begin(event)
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(event) + "\n")
-        self._process.stdin.flush()
         answer = self._process.stdout.readline()
         assert answer, self.log()
         self.last = json.loads(answer)
         if "error" in self.last:
             raise Raised(self.last["error"])
         return self.last["result"]
+
+    def begin(self, event: object) -> None:
+        """Call it, and leave it to that."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(event) + "\n")
+        self._process.stdin.flush()
 
     def log(self) -> str:
         """All that it logged."""
@@ -76,9 +80,8 @@ def package() -> Path:
 def function(environment: Mapping[str, str], handler: str = HANDLER) -> Iterator[Function]:
     """The function with these variables and Lambda's own, in an environment that nobody has used yet."""
     with tempfile.TemporaryDirectory(prefix="sesmail-function-") as name:
-        task, libraries, log = (Path(name) / part for part in ("task", "libraries", "log"))
-        ZipFile(package()).extractall(task)
-        _link_libraries(libraries)
+        task, log = Path(name) / "task", Path(name) / "log"
+        libraries = unpacked(task)
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-B", _RUNTIME, task, libraries, handler],
@@ -96,10 +99,14 @@ def function(environment: Mapping[str, str], handler: str = HANDLER) -> Iterator
                 process.kill()
 
 
-def _link_libraries(folder: Path) -> None:
-    folder.mkdir()
+def unpacked(task: Path) -> Path:
+    """Unpack the zip there; returns a folder beside it with the libraries that Lambda has."""
+    ZipFile(package()).extractall(task)
+    libraries = task.with_name(f"{task.name}-libraries")
+    libraries.mkdir()
     for name in _LIBRARIES:
-        (folder / name).symlink_to(Path(sysconfig.get_path("purelib")) / name)
+        (libraries / name).symlink_to(Path(sysconfig.get_path("purelib")) / name)
+    return libraries
 
 
 def _lambdas_own(task: Path) -> dict[str, str]:

@@ -19,6 +19,8 @@ from tests.aws.sesevents import (
 )
 from tests.functions.incoming import MESSAGE, Bucket, together
 from tests.functions.lambdas import Function, Raised
+from tests.servers import proxy, seaweed, ses
+from tests.servers.ports import wait_until
 
 CONTINUE = {"disposition": "CONTINUE"}
 TOM, ANN = "mailboxes/example.com/tom/", "mailboxes/example.com/ann/"
@@ -118,6 +120,59 @@ def test_what_it_writes_itself_is_no_mail_where_s3_tells_of_the_whole_bucket(buc
     assert len(own) == 2
     assert sort(bucket.about(s3_event(*own), id)) == CONTINUE
     assert bucket.listed() == after
+
+
+def test_a_large_message_that_ses_sealed_stays_open_to_its_reader(bucket: Bucket, sort: Function) -> None:
+    sealed = {
+        "x-amz-key-v2": "S2V5",
+        "x-amz-iv": "aXY=",
+        "x-amz-matdesc": '{"aws:ses:rule-name":"in"}',
+        "x-amz-wrap-alg": "kms",
+    }
+    id = bucket.arrive(b"\x00\xff" * (5 << 20), metadata=sealed)
+    sort(bucket.about(by_sns(*BOTH), id))
+    assert all(bucket.head(folder + id)["Metadata"].items() >= sealed.items() for folder in (TOM, ANN))
+    assert bucket.of(id) == {TOM + id, ANN + id}
+
+
+@pytest.mark.parametrize("recipients", [(), ("no address",), ("tom@example.com", "a@b@c, d")])
+def test_a_message_whose_recipients_cannot_be_read_is_not_deleted(
+    bucket: Bucket, sort: Function, recipients: tuple[str, ...]
+) -> None:
+    id = bucket.arrive()
+    event = bucket.about(by_lambda_action("x@example.com"), id)
+    event["Records"][0]["ses"]["receipt"]["recipients"] = list(recipients)
+    sort(event)
+    assert bucket.of(id) - {TOM + id} == {f"held/{id}"}
+    assert bucket.get(f"held/{id}") == MESSAGE
+
+
+def test_a_call_that_lambda_cuts_off_is_completed_by_the_next() -> None:
+    bucket = Bucket()
+    id = bucket.arrive()
+    people = [f"person{number}@example.com" for number in range(20)]
+    event = bucket.about(by_sns(*people), id)
+    with proxy.delayed(seaweed.running().endpoint, 0.1) as far, bucket.function(STORAGE__ENDPOINT=far) as sort:
+        sort.begin(event)
+        wait_until(lambda: len(bucket.of(id)) > 2, seconds=60, what=sort.log)
+    assert f"new/{id}" in bucket.of(id)
+    assert len(bucket.of(id)) < len(people)
+    with bucket.function() as sort:
+        assert sort(event) == CONTINUE
+    assert bucket.of(id) == {f"mailboxes/example.com/{person.partition('@')[0]}/{id}" for person in people}
+
+
+def test_mail_is_forwarded_under_a_name_that_every_environment_has() -> None:
+    bucket = Bucket()
+    routes = "[{address: tom@example.com, to: ['forward:tom@else.example']}]"
+    with ses.running() as out:
+        more = {"SES__ENDPOINT": out.endpoint, "SES__REGION": "us-east-1", "RELAY__COURIER": "ses"}
+        with bucket.function(ROUTING__ROUTES=routes, ROUTING__FORWARD_FROM="forward@example.com", **more) as sort:
+            sort(bucket.about(by_lambda_action("tom@example.com"), bucket.arrive()))
+        (sent,) = out.sent
+    assert sent.recipients == ("tom@else.example",)
+    assert sent.data.startswith(b"X-Sesmail-Forwarded: sesmail-function\r\n")
+    assert bucket.listed() == []
 
 
 def test_mail_for_nobody_here_is_held_and_not_lost() -> None:

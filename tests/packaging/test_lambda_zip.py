@@ -9,9 +9,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from tests.functions.lambdas import package
+from tests.functions.lambdas import package, unpacked
 from tests.packaging import lambdazip
-from tests.packaging.tree import ROOT
+from tests.packaging.tree import ROOT, modules
 
 
 def names() -> list[str]:
@@ -52,6 +52,15 @@ def test_libraries_in_it_have_their_licences_beside_them() -> None:
     licensed = {lambdazip.CARRIED[name] for name in carried}
     assert licensed == {name.split("/")[1] for name in names() if name.startswith("licenses/")}
     assert "LICENSE" in names()
+
+
+@pytest.mark.parametrize("module", [name for name in modules("sesmail.functions") if name != "sesmail.functions"])
+def test_every_function_is_loaded_with_what_lambda_has(tmp_path: Path, module: str) -> None:
+    task = tmp_path / "task"
+    libraries = unpacked(task)
+    program = "import sys, importlib; sys.path[:0] = sys.argv[1:3]; importlib.import_module(sys.argv[3]); print('twisted' in sys.modules)"
+    command: list[str | Path] = [sys.executable, "-I", "-S", "-B", "-c", program, task, libraries, module]
+    assert subprocess.run(command, cwd="/", env={}, capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 @pytest.mark.parametrize(
