@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from sesmail.assembly.couriers import ses_client
 from sesmail.assembly.ids import hostname
 from sesmail.aws.bounces import Bounces
+from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
 from sesmail.delivery.agent import Agent
 from sesmail.delivery.bounceagent import BounceAgent
@@ -18,13 +19,12 @@ from sesmail.delivery.mailboxagent import MailboxAgent
 from sesmail.delivery.maildiragent import MaildirAgent
 from sesmail.delivery.pipe import PipeAgent
 from sesmail.delivery.plan import Bounce, Forward, Lmtp, Mailbox, Maildir, Pipe
-from sesmail.errors import Malformed
 
 
 def agents(config: Config, carry: Carry | None, end: ExitStack) -> dict[type, Agent]:
     """`carry` takes mail out; without it nothing is forwarded. What is to be closed at the end goes into `end`.
 
-    Raises Malformed for certificates that cannot be used.
+    Raises ConfigError for certificates that cannot be used.
     """
     given = config.routing
     found: dict[type, Agent] = {
@@ -33,7 +33,7 @@ def agents(config: Config, carry: Carry | None, end: ExitStack) -> dict[type, Ag
         Pipe: PipeAgent(timeout=given.pipe_timeout),
     }
     if config.lmtp_out.host:
-        found[Lmtp] = LmtpAgent(_lmtp(config, end))
+        found[Lmtp] = lmtp_agent(config, end)
     if given.bounce_from is not None:
         found[Bounce] = BounceAgent(Bounces(ses_client(config, "ses"), given.bounce_from).send)
     if carry is not None and given.forward_from is not None:
@@ -41,7 +41,8 @@ def agents(config: Config, carry: Carry | None, end: ExitStack) -> dict[type, Ag
     return found
 
 
-def _lmtp(config: Config, end: ExitStack) -> LmtpClient:
+def lmtp_agent(config: Config, end: ExitStack) -> LmtpAgent:
+    """The one that speaks LMTP to the server of lmtp_out. Raises ConfigError for certificates that cannot be used."""
     given = config.lmtp_out
     settings = LmtpSettings(
         given.host,
@@ -56,6 +57,7 @@ def _lmtp(config: Config, end: ExitStack) -> LmtpClient:
     try:
         client = LmtpClient(settings)
     except OSError as error:
-        raise Malformed(f"{given.ca_file} holds no certificates that can be used: {error.strerror or error}") from error
+        message = f"{given.ca_file} holds no certificates that can be used: {error.strerror or error}"
+        raise ConfigError([Problem(Where(config.source or "configuration"), "lmtp_out.ca_file", message)]) from error
     end.callback(client.close)
-    return client
+    return LmtpAgent(client)

@@ -7,11 +7,15 @@ import sys
 from collections.abc import Iterator
 
 from sesmail.aliases import postfixmap
+from sesmail.config.listeners import is_beyond_this_machine
 from sesmail.config.load import load
+from sesmail.config.problems import ConfigError
+from sesmail.config.receivingchecks import is_told
 from sesmail.config.stores import default_store, prefix_of, store_of
 from sesmail.config.table import Config
 from sesmail.interfaces import NO_STORE, StorePlace
 
+_NAMES = {"pop3.listeners": "POP3", "submission.listeners": "submission", "sns.listeners": "SNS", "lmtp.listeners": "LMTP"}
 _TLS = {"implicit": "TLS from the start", "starttls": "TLS offered", "none": "no TLS"}
 
 
@@ -21,6 +25,7 @@ def run(args: argparse.Namespace) -> int:
     config = load(args.config)
     if config.aliases.map is not None:
         postfixmap.load(config.aliases.map)
+    _try_receiving(config)
     for warning in config.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"ok: {config.source or 'no file, the defaults'}")
@@ -29,14 +34,30 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _try_receiving(config: Config) -> None:
+    """Whatever can be known of it without asking anybody. Imported only where something is said about it."""
+    if not any((config.routing.routes, config.routing.catch_all, config.routing.in_store, config.lmtp_out.ca_file)):
+        return
+    from contextlib import ExitStack
+
+    from sesmail.assembly.agents import lmtp_agent
+    from sesmail.assembly.routing import bad_targets
+
+    if problems := list(bad_targets(config)):
+        raise ConfigError(problems)
+    with ExitStack() as end:
+        lmtp_agent(config, end)
+
+
 def summary(config: Config) -> Iterator[str]:
     """A few plain lines about what is served from where, without any secret."""
-    for name, listeners in (("POP3", config.pop3.listeners), ("submission", config.submission.listeners)):
+    for option, listeners in config.listeners.items():
         for listener in listeners:
             trusted = f", behind {', '.join(listener.trusted)}" if listener.trusted else ""
-            yield f"{name}: {listener.endpoint}, {_TLS[listener.tls]}{trusted}"
+            yield f"{_NAMES[option]}: {listener.endpoint}, {_TLS[listener.tls]}{trusted}"
     if config.submission.listeners:
         yield from _sending(config)
+    yield from _receiving(config)
     yield from _certificates(config)
     if config.storage.url == NO_STORE:
         yield "mail: none, but for logins that bring a bucket with them"
@@ -64,10 +85,29 @@ def _sending(config: Config) -> Iterator[str]:
         yield f"aliases: {config.aliases.map}"
 
 
+def _receiving(config: Config) -> Iterator[str]:
+    incoming = config.incoming
+    if is_told(config) or incoming.sweep_every:
+        yield f"mail comes in: {incoming.url}, {incoming.prefix or 'at its top'}"
+    if config.queue.url is not None:
+        yield f"told of by: {config.queue.url}"
+    for topic in config.sns.topics if config.sns.listeners else ():
+        yield f"told of by: {topic}"
+    if config.queue.dead_letter_url is not None:
+        yield f"dead letters: {config.queue.dead_letter_url}, every {config.queue.dead_letter_every:g} s"
+    if incoming.sweep_every:
+        yield f"looked for every {incoming.sweep_every:g} s, when older than {incoming.sweep_after:g} s"
+    if config.lmtp_out.host:
+        port = "" if config.lmtp_out.host.startswith("/") else f" port {config.lmtp_out.port}"
+        yield f"LMTP to: {config.lmtp_out.host}{port}{', for all accounts' if config.routing.accounts == 'lmtp' else ''}"
+    if any(is_beyond_this_machine(one.endpoint) for one in config.lmtp.listeners):
+        yield f"LMTP from: {', '.join(config.lmtp.clients)}"
+
+
 def _certificates(config: Config) -> Iterator[str]:
     for one in config.tls.certificates:
         yield f"certificate: {one.certificate}"
-    if not config.tls.certificates and any(one.tls != "none" for one in (*config.pop3.listeners, *config.submission.listeners)):
+    if not config.tls.certificates and any(one.tls != "none" for found in config.listeners.values() for one in found):
         yield f"certificate: self-signed, in {config.service.state_dir}"
 
 
