@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 FATES = frozenset(
     {
@@ -36,6 +36,7 @@ FATE = "sesmail.fate"
 
 _fates = logging.getLogger(FATE)
 _write: Callable[[str], object] = _fates.info
+_LONGEST = 200
 _PLAIN = re.compile(r"[A-Za-z0-9_.@:/+\-\[\]%]+\Z")
 
 
@@ -53,6 +54,17 @@ def write_fates(write: Callable[[str], object] = _fates.info) -> None:
     _write = write
 
 
+def lists(values: Iterable[str]) -> Iterator[str]:
+    """All of them, comma between, in as many pieces as it takes so that `quoted` cuts none off; one that is empty where there is none."""
+    piece = ""
+    for value in values:
+        if piece and len(piece) + 1 + len(value) > _LONGEST:
+            yield piece
+            piece = ""
+        piece += ("," if piece else "") + value
+    yield piece
+
+
 def line(word: str, **fields: object) -> str:
     """The line that `fate` logs."""
     return " ".join([word, *(f"{name}={quoted(value)}" for name, value in fields.items() if value is not None)])
@@ -61,5 +73,5 @@ def line(word: str, **fields: object) -> str:
 def quoted(value: object) -> str:
     """A value as it may stand in a log line: itself when plain, else a JSON string in ASCII, at most 200 characters of it."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-    text = text[:200]
+    text = text[:_LONGEST]
     return text if _PLAIN.match(text) else json.dumps(text)

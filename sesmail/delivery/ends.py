@@ -7,7 +7,7 @@ import logging
 from sesmail.delivery.message import Message
 from sesmail.delivery.plan import Step
 from sesmail.errors import Limited, MailError, Malformed, Refused, TooLarge
-from sesmail.log import fate
+from sesmail.log import fate, lists
 from sesmail.mail.outcome import Outcome, Verdict
 
 log = logging.getLogger(__name__)
@@ -30,5 +30,5 @@ def tell(word: str, step: Step, message: Message, outcome: Outcome, **more: obje
     if outcome.verdict is not Verdict.ACCEPTED:
         return
     arrival = message.arrival
-    to = ",".join(step.recipients)
-    fate(word, id=arrival.id, sender=arrival.sender, to=to, **more, next_id=outcome.id, reply=outcome.reply)
+    for to in lists(step.recipients):
+        fate(word, id=arrival.id, sender=arrival.sender, to=to, **more, next_id=outcome.id, reply=outcome.reply)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 
-from sesmail.log import fate
+from sesmail.log import fate, lists
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome, Verdict
 from sesmail.relay.message import Message
 
-# log.quoted keeps this many characters of a value.
-_LONGEST = 200
 _HEAD = 64 * 1024
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r?\n[ \t]+)?([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _BLANK_LINE = re.compile(rb"^\r?\n", re.MULTILINE)
@@ -20,7 +18,7 @@ _BLANK_LINE = re.compile(rb"^\r?\n", re.MULTILINE)
 
 def accepted(id: str, envelope: Envelope) -> None:
     """A message of our own making is in the spool."""
-    for to in _lines(envelope.recipients):
+    for to in lists(envelope.recipients):
         fate("accepted", id=id, account=envelope.account, sender=envelope.sender, to=to)
 
 
@@ -32,7 +30,7 @@ def sent(message: Message, outcomes: Mapping[str, Outcome]) -> None:
             groups[outcome.id].append(recipient)
     original = _original(message) if groups else None
     for id, recipients in groups.items():
-        for to in _lines(recipients):
+        for to in lists(recipients):
             _fate("sent", message, to=to, next_id=id, original=original)
 
 
@@ -74,14 +72,3 @@ def _returned(message: Message, failures: Mapping[str, Outcome], report: str) ->
 def _fate(word: str, message: Message, **fields: object) -> None:
     envelope = message.envelope
     fate(word, id=message.id, account=envelope.account, sender=envelope.sender, **fields)
-
-
-def _lines(recipients: Sequence[str]) -> Iterator[str]:
-    """All of them, comma between, in as many pieces as the log needs so as not to cut one off."""
-    line = ""
-    for recipient in recipients:
-        if line and len(line) + 1 + len(recipient) > _LONGEST:
-            yield line
-            line = ""
-        line += ("," if line else "") + recipient
-    yield line

@@ -60,6 +60,14 @@ def test_trouble_means_later_and_the_log_says_nothing_of_a_bounce(caplog: pytest
     assert [record.getMessage() for record in caplog.records] == ["mail waits for you to mend this: ours: to mend"]
 
 
+def test_no_recipient_is_cut_off_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "sesmail.fate")
+    many = [f"{number:020}@example.com" for number in range(50)]
+    BounceAgent(Sending().send, now=lambda: RECEIVED).deliver([step(Bounce(), *many)], Given())
+    said = "".join(record.getMessage() for record in caplog.records)
+    assert all(address in said for address in many)
+
+
 def test_ses_sends_it() -> None:
     with ses.running() as server:
         place = SesPlace("eu-west-1", server.endpoint, Keys("AKIATESTS", "of-the-tests"))
