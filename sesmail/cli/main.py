@@ -132,6 +132,25 @@ def _queue(parser: argparse.ArgumentParser) -> None:
             action.add_argument("ids", metavar="ID", nargs="+", help="id of a message")
 
 
+def _held(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
+    for name, sentence in (
+        ("list", "list the messages that are held, and why"),
+        ("show", "show for whom and why a message is held, and its header"),
+        ("retry", "deliver messages to those who can be given them now"),
+        ("drop", "remove messages for ever, without telling anybody"),
+    ):
+        action = actions.add_parser(name, help=sentence)
+        _config(action)
+        if name == "retry":
+            which = action.add_mutually_exclusive_group(required=True)
+            which.add_argument("--all", action="store_true", help="every message")
+            which.add_argument("ids", metavar="ID", nargs="*", default=[], help="id of a message")
+            action.add_argument("--anyway", action="store_true", help="also what SES found to be spam or worse")
+        elif name != "list":
+            action.add_argument("ids", metavar="ID", nargs="+", help="id of a message")
+
+
 def _sort(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--once", action="store_true", help="what the queue tells of, if there is one, then as --sweep")
@@ -164,6 +183,7 @@ COMMANDS = (
     ),
     Command("map", "sesmail.cli.map", "Ask the table of aliases whose an address is.", _map),
     Command("sort", "sesmail.cli.sort", "Sort mail that has come in, once.", _sort),
+    Command("held", "sesmail.cli.held", "Look after the mail that nobody could be given.", _held),
     Command("queue", "sesmail.cli.queue", "Look after the mail that waits to be sent.", _queue),
     Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _demo),
 )

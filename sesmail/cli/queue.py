@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sesmail.cli.main import EXIT_FAILED, EXIT_TEMPORARY
+from sesmail.cli.shown import header, moment
 from sesmail.config.load import load
 from sesmail.errors import Busy, MailError
 from sesmail.log import quoted
-from sesmail.mail.headers import end_of_header
 from sesmail.mail.outcome import Outcome, Verdict
 from sesmail.relay.record import Record
 from sesmail.relay.upkeep import Entry, Upkeep
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -76,7 +72,7 @@ def _summary(entry: Entry) -> list[str]:
     if record is None:
         return [f"{entry.id}  {_when(entry)}: it cannot be read: {entry.trouble}"]
     waiting = _waiting(record, entry)
-    first = f"{entry.id}  {_time(record.arrived)}  {record.progress.size} octets  {_when(entry)}"
+    first = f"{entry.id}  {moment(record.arrived)}  {record.progress.size} octets  {_when(entry)}"
     second = f"    {_sender(record)} -> {quoted(waiting[0])}{f' and {len(waiting) - 1} more' if waiting[1:] else ''}"
     last = next((outcome for name in waiting if (outcome := entry.state.outcomes.get(name))), None)
     return [first, second, *([f"    {last.reply}"] if last else [])]
@@ -90,7 +86,7 @@ def _show(upkeep: Upkeep, id: str) -> None:
         return
     print(f"id: {entry.id}{' (a report)' if record.report else ''}")
     print(f"state: {_when(entry)}")
-    print(f"arrived: {_time(record.arrived)}")
+    print(f"arrived: {moment(record.arrived)}")
     print(f"size: {record.progress.size} octets")
     print(f"account: {quoted(record.envelope.account) if record.envelope.account else 'none'}")
     print(f"sender: {_sender(record)}")
@@ -98,14 +94,7 @@ def _show(upkeep: Upkeep, id: str) -> None:
     print(f"attempts: {_attempts(record, state.ended)}")
     for recipient in record.envelope.recipients:
         print(f"recipient: {quoted(recipient)}, {_fate(state.outcomes.get(recipient), recipient in state.returned)}")
-    head = upkeep.header(id)
-    print(f"\n{_harmless(head[: end_of_header(head)])}", end="")
-
-
-def _harmless(head: bytes) -> str:
-    """A header on a terminal, which must not obey it."""
-    text = head.decode("ascii", "backslashreplace").replace("\r\n", "\n")
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    print(f"\n{header(upkeep.header(id))}", end="")
 
 
 def _attempts(record: Record, ended: int) -> str:
@@ -113,7 +102,7 @@ def _attempts(record: Record, ended: int) -> str:
     if not number:
         return "none yet"
     doubt = "" if number <= ended else "; it is under way, or was broken off and may have been sent"
-    return f"{number}, the last one began {_time(record.progress.begun)}{doubt}"
+    return f"{number}, the last one began {moment(record.progress.begun)}{doubt}"
 
 
 def _fate(outcome: Outcome | None, returned: bool) -> str:
@@ -139,10 +128,3 @@ def _when(entry: Entry) -> str:
 
 def _sender(record: Record) -> str:
     return quoted(record.envelope.sender) if record.envelope.sender else "<>"
-
-
-def _time(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return "at an unknown time"

@@ -22,8 +22,8 @@ from sesmail.delivery.journey import Journey, Sorted, Source
 from sesmail.delivery.message import Arrival
 from sesmail.delivery.plan import Plan
 from sesmail.delivery.routing import Routing
-from sesmail.errors import Malformed, NoSuchMessage, Unavailable
-from sesmail.storage.store import Store
+from sesmail.errors import Malformed, NoSuchMessage
+from sesmail.storage.together import Deletions
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 class Sorter:
     """Plain blocking code. May be asked about several messages at a time; a second thread at one message hears Busy.
 
-    `delete` removes a key of the inbox's store, durably on return, and raises Unavailable; it may serve several threads in one request.
+    `delete` removes a key of the inbox's store, durably on return, and raises Unavailable; without one, Deletions does.
     What is counted is how messages ended, as Sorted has it, and ``later`` for each try that must come again.
     """
 
@@ -49,7 +49,7 @@ class Sorter:
         self._inbox = inbox
         self._routing = routing
         self._boxes = Boxes(inbox, store_of)
-        self._journey = Journey(inbox, agents, delete or one_by_one(inbox.store))
+        self._journey = Journey(inbox, agents, delete or Deletions(inbox.store).delete)
         self._held = Held(inbox)
         self._claims = Claims()
 
@@ -142,16 +142,6 @@ class Sorter:
             return Plan(())
         verdicts = _overlooked(arrival.verdicts) if trusted else arrival.verdicts
         return without_strangers(self._routing.plan(arrival.sender, arrival.recipients, verdicts), known.perhaps)
-
-
-def one_by_one(store: Store) -> Callable[[str], None]:
-    """Deletes each key by a request of its own."""
-
-    def delete(key: str) -> None:
-        if left := store.delete([key]):
-            raise Unavailable(cause=left)
-
-    return delete
 
 
 def _arrival(notice: Notice, recipients: tuple[str, ...]) -> Arrival:
