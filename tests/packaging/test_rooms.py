@@ -23,6 +23,7 @@ _BREACHES = {
     "read": ("sesmail/storage/keys.py", "import sesmail.storage.read.s3"),
     "aws": ("sesmail/auth/names.py", "import botocore.session"),
     "boto3": ("sesmail/storage/s3.py", "import boto3"),
+    "web": ("sesmail/web/once.py", "import sesmail.protocols.limits"),
 }
 
 
