@@ -24,6 +24,7 @@ LONGEST_WORK = 2 * 3600.0
 # Nobody waits for a poll that is under way when it stops: what it still brings comes again by itself.
 _POLL_GRACE = 1.0
 _FIRST_AGAIN, _LONGEST_AGAIN = 15, 900
+_TURNS = (0.1, 0.2, 0.4, 0.8, 1.6)
 _SETTLERS = 2
 _PASS_WAIT = 2
 # Failures one after the other that mean that nothing works at the moment, whatever the message.
@@ -243,12 +244,11 @@ class Consumer:
     def _tried(self, message: Received) -> int:
         """What is to become of the message: see Task.after."""
         try:
-            self._take(message.body, again=message.count > 1)
+            self._take_in_turn(message)
         except (Unavailable, Limited) as error:
             self._failing += 1
             return self._leave(message, error, left=1)
         except Busy:
-            # Another thread is at it, and will be done soon.
             return self._left(message, left=1)
         except (Malformed, TooLarge) as error:
             return self._leave(message, error, left=1, malformed=1)
@@ -261,6 +261,16 @@ class Consumer:
         self._failing = 0
         self._count(done=1)
         return DELETE
+
+    def _take_in_turn(self, message: Received) -> None:
+        # A duplicate comes while another thread is at the same: to leave it would count as a try.
+        for pause in _TURNS:
+            try:
+                self._take(message.body, again=message.count > 1)
+                return
+            except Busy:
+                self._stopping.wait(pause)
+        self._take(message.body, again=True)
 
     def _leave(self, message: Received, error: Exception, **counts: int) -> int:
         after = self._left(message, **counts)

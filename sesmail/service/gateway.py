@@ -30,6 +30,7 @@ from sesmail.protocols.factory import SessionFactory
 from sesmail.protocols.smtp.avatar import ISubmission
 from sesmail.service import locks, logins, logs, maildrops
 from sesmail.service.certificates import CertificateStore
+from sesmail.service.collecting import Collecting, collects
 from sesmail.service.doors import doors
 from sesmail.service.hangup import Hangup
 from sesmail.service.keypair import BadCertificate, Pair
@@ -65,6 +66,8 @@ class Gateway(MultiService):
         self.factories: list[SessionFactory] = []
         self.sending: Sending | None = None
         """Carries mail on while the service runs, and when sessions have ended for what is left of `drain`."""
+        self.collecting: Collecting | None = None
+        """Collects mail that comes in while the service runs; it ends together with the sessions."""
 
     def listen(self, listener: Listener, factory: SessionFactory) -> None:
         """Serve `factory` on `listener` while the service runs."""
@@ -79,7 +82,10 @@ class Gateway(MultiService):
         _log.info("stopping: no new connections, transfers have %g seconds", self._drain)
         until = self._clock.seconds() + self._drain
         await gatherResults([listener.stopService() for listener in self.listeners])
-        await gatherResults([Deferred.fromCoroutine(factory.drain(self._drain)) for factory in self.factories])
+        ending = [factory.drain(self._drain) for factory in self.factories]
+        if self.collecting is not None:
+            ending.append(self.collecting.drain(self._drain))
+        await gatherResults([Deferred.fromCoroutine(one) for one in ending])
         if self.sending is not None:
             await self.sending.drain(max(LEAST_DRAIN, until - self._clock.seconds()))
         await super().stopService()
@@ -161,6 +167,9 @@ def _built(config: Config, reactor: Any) -> Gateway:
         taking.setServiceParent(gateway)
     for listener, factory in doors(config, reactor, portal, store, taker):
         gateway.listen(listener, factory)
+    if collects(config):
+        gateway.collecting = Collecting(config, reactor, mail)
+        gateway.collecting.setServiceParent(gateway)
     return gateway
 
 
@@ -180,7 +189,9 @@ def _make_embedded_store(config: Config) -> None:
 
 
 def _certificates(gateway: Gateway, config: Config, reactor: Any) -> CertificateStore | None:
-    if all(listener.tls == "none" for listener in (*config.pop3.listeners, *config.submission.listeners, *config.lmtp.listeners)):
+    if all(
+        listener.tls == "none" for listener in (*config.pop3.listeners, *config.submission.listeners, *config.lmtp.listeners)
+    ):
         return None
     store = CertificateStore(_pairs(config), _today)
     watch = TimerService(config.tls.reload_seconds, store.refresh)

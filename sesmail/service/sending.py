@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.names.client import Resolver as TwistedResolver
 
@@ -31,7 +30,7 @@ from sesmail.relay.submission import AccountSubmission, Settings, Submissions
 from sesmail.service.attempts import FirstAttempts, Retries
 from sesmail.service.people import People
 from sesmail.service.resolver import Resolver
-from sesmail.service.workers import Workers
+from sesmail.service.workers import Workers, within
 
 _log = logging.getLogger(__name__)
 
@@ -82,26 +81,13 @@ class Sending(Service):
         self._retries.stopService()
         await self.spooling.stopService()
         ended = self.carrying.stopService()
-        if await _within(seconds, ended, self._clock):
+        if await within(seconds, ended, self._clock):
             self.spool.close()
             await self._ending.run(self._end)
         else:
             _log.warning("some attempts are still under way; their messages stay in the spool and may be sent twice")
         await self._ending.stopService()
         super().stopService()
-
-
-async def _within(seconds: float, ended: Deferred[None], clock: IReactorTime) -> bool:
-    done: Deferred[bool] = Deferred()
-    timer = clock.callLater(seconds, done.callback, False)
-
-    def over(_: object) -> None:
-        if timer.active():
-            timer.cancel()
-            done.callback(True)
-
-    ended.addBoth(over)
-    return await done
 
 
 def submission(config: Config, reactor: Any, sending: Sending, people: People) -> Factory:

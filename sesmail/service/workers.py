@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.python.failure import Failure
 
 from sesmail.errors import Unavailable
@@ -104,3 +104,17 @@ class Workers(Service):
             self._jobs.put(None)
         while self._threads:
             self._threads.pop().join()
+
+
+async def within(seconds: float, ended: Deferred[None], clock: IReactorTime) -> bool:
+    """Wait for it, but not longer than that. False when it is not over by then; its failure is nobody's any more."""
+    done: Deferred[bool] = Deferred()
+    timer = clock.callLater(seconds, done.callback, False)
+
+    def over(_: object) -> None:
+        if timer.active():
+            timer.cancel()
+            done.callback(True)
+
+    ended.addBoth(over)
+    return await done

@@ -89,7 +89,7 @@ def test_no_more_than_so_many_are_worked_at_a_time() -> None:
     assert sorter.most == 3
 
 
-@pytest.mark.parametrize("error", [Unavailable(), Limited(), Malformed(), Busy(), KeyError("bug")])
+@pytest.mark.parametrize("error", [Unavailable(), Limited(), Malformed(), KeyError("bug")])
 def test_what_fails_comes_again(error: Exception) -> None:
     made, sorter = make_queue(), Sorter()
     sorter.fails["one"] = [error]
@@ -97,6 +97,26 @@ def test_what_fails_comes_again(error: Exception) -> None:
     with consuming(made, sorter.take):
         until(lambda: made.empty and len(sorter.taken) == 2)
     assert sorter.again == [False, True]
+
+
+def test_a_duplicate_that_finds_another_thread_at_work_waits_its_turn() -> None:
+    dead, sorter = make_queue(), Sorter()
+    made = make_queue(dead=dead, tries=1)
+    sorter.fails["one"] = [Busy() for _ in range(3)]
+    made.send("one")
+    with consuming(made, sorter.take) as consumer:
+        until(lambda: made.empty)
+        assert consumer.counts == Tries(done=1)
+    assert dead.empty
+
+
+def test_a_duplicate_of_work_that_takes_long_comes_again() -> None:
+    made, sorter = make_queue(), Sorter()
+    sorter.fails["one"] = [Busy() for _ in range(6)]
+    made.send("one")
+    with consuming(made, sorter.take) as consumer:
+        until(lambda: made.empty)
+        assert consumer.counts == Tries(done=1, left=1)
 
 
 def test_what_always_fails_goes_where_the_redrive_policy_says() -> None:
