@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from sesmail.interfaces import Place
@@ -130,7 +131,7 @@ class Step:
     destination: Destination
     recipients: tuple[str, ...]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What a record of finished steps calls it: as `Destination` says, with the recipients where each has a process of his own."""
         if isinstance(self.destination, Pipe):
