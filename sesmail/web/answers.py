@@ -37,9 +37,9 @@ class Head:
     peer: str
 
     def header(self, name: str) -> str | None:
-        """The value of a header that is there once, else None."""
-        values = self.headers.getRawHeaders(name, [])
-        return values[0] if len(values) == 1 else None
+        """The value of a header that is there once, else None; each octet is one character."""
+        values = self.headers.getRawHeaders(name.encode("ascii"), [])
+        return values[0].decode("latin-1") if len(values) == 1 else None
 
 
 @dataclass(frozen=True)

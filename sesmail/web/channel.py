@@ -45,7 +45,7 @@ class Request(http.Request):
         """The head is complete; `refusal` is given when the body is, unless that has no end."""
         self._head = head
         self._refusal = refusal
-        self.method = head.method.encode("ascii")
+        self.method = head.method.encode("latin-1")
 
     def handleContentChunk(self, data: bytes) -> None:
         if self.channel.over:
@@ -53,7 +53,7 @@ class Request(http.Request):
         self._octets += len(data)
         if self._octets > self.channel.site.door.longest:
             self.channel.refuse(self._refusal or Answer(413))
-        elif self._refusal is None:
+        elif self._refusal is None and self.channel.hold(len(data)):
             self._body += data
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
@@ -70,6 +70,7 @@ class Request(http.Request):
     async def _asked(self) -> Answer:
         assert self._head is not None  # noqa: S101
         body, self._body = bytes(self._body), bytearray()
+        self.channel.release()
         try:
             return await self.channel.site.door.answer(self._head, body)
         except Exception:
@@ -95,6 +96,7 @@ class Channel(http.HTTPChannel):
         """True once the last answer was given: whatever comes is thrown away."""
         self._entered = False
         self._answered = 0
+        self._held = 0
         self._waiting = True
         self._octets = 0
 
@@ -116,6 +118,7 @@ class Channel(http.HTTPChannel):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.over = True
+        self.release()
         super().connectionLost(reason)
         if self._entered:
             self.site.left(self)
@@ -160,7 +163,7 @@ class Channel(http.HTTPChannel):
         head = self._head(request)
         self.persistent = self.checkPersistence(request, self._version)
         refusal = self._refusal(head)
-        expects = (head.header("Expect") or "").lower() == "100-continue"
+        expects = self._version == b"HTTP/1.1" and (head.header("Expect") or "").lower() == "100-continue"
         request.begin(head, refusal)
         if refusal is not None and (expects or head.length is None or head.length > self.site.door.longest):
             self.refuse(refusal)
@@ -198,7 +201,22 @@ class Channel(http.HTTPChannel):
             self.persistent = False
             self.say(answer, bare=bool(self.requests) and self.requests[-1].method == b"HEAD")
             self.requests.clear()
+            self.release()
             self.loseConnection()
+
+    def hold(self, octets: int) -> bool:
+        """Count octets of a body that are kept; False, and the request is refused, when all bodies together are too many."""
+        if self.site.held + octets > self.site.memory:
+            self.refuse(Answer(503))
+            return False
+        self._held += octets
+        self.site.held += octets
+        return True
+
+    def release(self) -> None:
+        """Nothing is kept any more: the body was given on, or away."""
+        self.site.held -= self._held
+        self._held = 0
 
     def loseConnection(self) -> None:
         """Say no more. The peer has a moment to read what was said: a connection that is closed while octets of the peer are
@@ -231,7 +249,7 @@ class Channel(http.HTTPChannel):
 
     def _head(self, request: Request) -> Head:
         path = self._path.partition(b"?")[0].decode("latin-1")
-        return Head(self._command.decode("ascii", "replace"), path, request.requestHeaders, self.length, self.peer)
+        return Head(self._command.decode("latin-1"), path, request.requestHeaders, self.length, self.peer)
 
     def _refusal(self, head: Head) -> Answer | None:
         if self._version not in _VERSIONS:

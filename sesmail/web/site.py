@@ -23,7 +23,7 @@ class Site(http.HTTPFactory):
 
     Seconds: a request must have come as a whole `reading` after its first octet; a connection on which none begins is closed after
     `idle`, which is also the time for a TLS handshake; who was told goodbye has `parting` to leave. After `requests` a connection ends, which bounds what is
-    written to somebody who sends ahead and reads nothing.
+    written to somebody who sends ahead and reads nothing. `memory`: octets of all bodies that are being read.
     """
 
     protocol = Channel  # type: ignore[assignment]
@@ -39,6 +39,7 @@ class Site(http.HTTPFactory):
         idle: float = 30.0,
         parting: float = 2.0,
         requests: int = 1000,
+        memory: int = 64 << 20,
     ) -> None:
         super().__init__(timeout=idle, reactor=clock)
         self.door = door
@@ -47,6 +48,9 @@ class Site(http.HTTPFactory):
         self.idle = idle
         self.parting = parting
         self.requests = requests
+        self.memory = memory
+        self.held = 0
+        """Octets of bodies that are being read."""
         self.draining = False
         """True once every answer is the last of its connection."""
         self.channels: set[Channel] = set()

@@ -51,7 +51,7 @@ class Login:
         """True for the header with this login, in a time that tells nothing about how wrong it is."""
         scheme, _, given = (header or "").partition(" ")
         expected = base64.b64encode(f"{self.username}:{self.password}".encode())
-        same = hmac.compare_digest(_digest(given.strip().encode("utf-8", "replace")), _digest(expected))
+        same = hmac.compare_digest(_digest(given.strip().encode("latin-1")), _digest(expected))
         return same and scheme.lower() == "basic"
 
 

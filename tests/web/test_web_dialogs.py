@@ -79,6 +79,12 @@ class Dialogs(TestCase):
                 sent = request("GET", {"Authorization": wrong})
                 await self.refused(sent, *UNAUTHORIZED, login=LOGIN)
 
+    async def test_octets_that_are_no_text_are_a_wrong_login_too(self) -> None:
+        for wrong in (b"Basic \xff\xfe", b"\xff"):
+            await self.refused(b"GET / HTTP/1.1\r\nAuthorization: " + wrong + b"\r\n\r\n", *UNAUTHORIZED, login=LOGIN)
+        named = b"POST / HTTP/1.1\r\nExpect: \xff\r\nX-Amz-Sns-Message-Type: \xff\r\nContent-Length: 2\r\n\r\n{}"
+        self.assertEqual(await self.one(House(self), named), (said("400 Bad Request"), False))
+
     async def test_two_logins_are_none(self) -> None:
         twice = f"GET / HTTP/1.1\r\nAuthorization: {BASIC}\r\nAuthorization: {BASIC}\r\n\r\n".encode()
         await self.refused(twice, *UNAUTHORIZED, login=LOGIN)

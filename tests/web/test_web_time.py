@@ -163,6 +163,29 @@ class Limits(TestCase):
         await until(lambda: not house.site.channels)
         self.assertTrue(house.connections.enter("127.0.0.1"))
 
+    async def test_all_bodies_together_are_bounded(self) -> None:
+        house = House(self, site={"memory": 10_000})
+
+        def talk() -> list[int]:
+            with house.client() as one, house.client() as two, house.client() as three:
+                for client in (one, two):
+                    client.send(request("POST", {"Content-Length": "5000"}) + b"x" * 4999)
+                while house.site.held < 9998:
+                    time.sleep(0.01)
+                three.send(request("POST", {}, b"xxx"))
+                statuses = [three.status()]
+                one.send(b"x")
+                statuses.append(one.status())
+                two.socket.close()
+                while house.site.held:
+                    time.sleep(0.01)
+            with house.client() as four:
+                four.send(request("POST", {}, b"x" * 10_000))
+                return [*statuses, four.status()]
+
+        self.assertEqual(await deferToThread(talk), [503, 400, 400])
+        self.assertEqual(house.site.held, 0)
+
 
 class Tls(TestCase):
     def setUp(self) -> None:
