@@ -29,6 +29,7 @@ _SETTLERS = 2
 _PASS_WAIT = 2
 # Failures one after the other that mean that nothing works at the moment, whatever the message.
 _ALL_FAIL = 20
+_LONGEST_REST = 60.0
 _MOST_REMEMBERED = 100_000
 
 
@@ -225,9 +226,15 @@ class Consumer:
         elif not count and not self._stopping.is_set():
             self._much.clear()
 
+    def _most(self) -> int:
+        # When all fails, one at a time is enough to see whether it works again: a try too many would end among the dead letters.
+        return 1 if self._failing >= _ALL_FAIL and self._pass is None else self._batch
+
     def _rest(self) -> float:
-        """Seconds without a poll: when all fails, no message's count is to be used up for it."""
-        return min(30.0, float(self._failing - _ALL_FAIL + 1)) if self._failing >= _ALL_FAIL and self._pass is None else 0.0
+        """Seconds without a poll."""
+        if self._failing < _ALL_FAIL or self._pass is not None:
+            return 0.0
+        return min(_LONGEST_REST, self._failing - _ALL_FAIL + 1.0)
 
     def _work(self) -> None:
         while (task := self._tray.next()) is not None:

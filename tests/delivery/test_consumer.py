@@ -210,6 +210,25 @@ def test_workers_that_hang_are_replaced_no_oftener_than_there_are_workers(caplog
         until(lambda: made.empty)
 
 
+def test_when_nothing_works_few_messages_are_tried_and_all_are_when_it_does() -> None:
+    made, sorter, down = make_queue(), Sorter(), threading.Event()
+    down.set()
+
+    def take(body: str, *, again: bool) -> None:
+        sorter.take(body)
+        if down.is_set():
+            raise Unavailable
+
+    made.send(*bodies(100))
+    with consuming(made, take, workers=4) as consumer:
+        until(lambda: consumer.counts.left >= 20)
+        time.sleep(3)
+        assert consumer.counts.left < 40
+        down.clear()
+        until(lambda: made.empty, seconds=60)
+    assert set(sorter.taken) == set(bodies(100))
+
+
 def test_a_stop_waits_for_what_is_in_work_and_gives_the_rest_back() -> None:
     made, sorter = make_queue(), Sorter()
     sorter.gate.clear()
