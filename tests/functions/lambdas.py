@@ -44,6 +44,16 @@ class Function:
     def __call__(self, event: object) -> Any:
         """What the function returned. Raises Raised."""
         self.begin(event)
+        return self.end()
+
+    def begin(self, event: object) -> None:
+        """Call it, and leave it to that."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(event) + "\n")
+        self._process.stdin.flush()
+
+    def end(self) -> Any:
+        """What it returned after `begin`. Raises Raised."""
         assert self._process.stdout is not None
         answer = self._process.stdout.readline()
         assert answer, self.log()
@@ -51,12 +61,6 @@ class Function:
         if "error" in self.last:
             raise Raised(self.last["error"])
         return self.last["result"]
-
-    def begin(self, event: object) -> None:
-        """Call it, and leave it to that."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(event) + "\n")
-        self._process.stdin.flush()
 
     def log(self) -> str:
         """All that it logged."""

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from tests.aws.sesevents import (
+    bounce,
     lambda_event,
     notice,
+    outgoing,
     s3_action,
     s3_event,
     s3_test_event,
@@ -173,6 +175,36 @@ def test_mail_is_forwarded_under_a_name_that_every_environment_has() -> None:
     assert sent.recipients == ("tom@else.example",)
     assert sent.data.startswith(b"X-Sesmail-Forwarded: sesmail-function\r\n")
     assert bucket.listed() == []
+
+
+def test_a_sender_who_is_known_to_be_real_is_told_that_nobody_has_the_address() -> None:
+    bucket = Bucket()
+    with ses.running() as out:
+        given = {
+            "ROUTING__OPEN_DOMAINS": "[]",
+            "AUTH__USERS": "[{name: tom@example.com, password: x}]",
+            "ROUTING__UNKNOWN": "bounce",
+        }
+        given |= {"ROUTING__BOUNCE_FROM": "postmaster@example.com", "SES__ENDPOINT": out.endpoint, "AUTH__CHECKERS": "[static]"}
+        with bucket.function(**given) as sort:
+            event = bucket.about(by_lambda_action("nobody@example.com"), bucket.arrive())
+            event["Records"][0]["ses"]["receipt"]["spfVerdict"]["status"] = "PASS"
+            sort(event)
+        (bounced,) = out.bounces
+    assert bounced["BounceSender"] == "postmaster@example.com"
+    assert bucket.listed() == []
+
+
+def test_mail_of_ours_that_came_back_is_reported_to_its_sender() -> None:
+    bucket = Bucket()
+    with bucket.function() as sort:
+        event = sns_event(outgoing("Bounce", "bounce", bounce()))
+        assert sort(event) == CONTINUE
+        (report,) = bucket.listed()
+        assert report.startswith(TOM)
+        assert b"a@else.example" in bucket.get(report)
+        assert sort(event) == CONTINUE
+        assert bucket.listed() == [report]
 
 
 def test_mail_for_nobody_here_is_held_and_not_lost() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from tests.aws.sesevents import lambda_event, sns_event
 from tests.aws.sesevents import notice as said
-from tests.functions.incoming import MESSAGE, Bucket
+from tests.functions.incoming import MESSAGE, Bucket, together
 from tests.functions.lambdas import Raised
+from tests.servers import proxy, seaweed
 
 MEMORY = 128 << 20
 """What Lambda gives a function at least."""
@@ -55,6 +56,21 @@ def test_a_file_system_that_is_not_mounted_keeps_the_mail_where_it_is(tmp_path: 
         made(ann)
         sort(event)
     assert (delivered(tom), delivered(ann), bucket.listed()) == ([], [MESSAGE], [])
+
+
+def test_two_that_are_called_with_the_same_event_at_once_give_nobody_a_message_twice(tmp_path: Path) -> None:
+    bucket, box = Bucket(), made(tmp_path / "tom")
+    with proxy.delayed(seaweed.running().endpoint, 0.02) as far:
+        options = {"ROUTING__ROUTES": routes(tom=box), "STORAGE__ENDPOINT": far}
+        with bucket.function(**options) as one, bucket.function(**options) as other:
+            bodies = [f"Subject: {number}\r\n\r\n".encode() for number in range(20)]
+            ids = [bucket.arrive(body) for body in bodies]
+            events = [bucket.about(lambda_event("tom@example.com", "ann@example.com"), id) for id in ids]
+            one.begin(together(*events))
+            other.begin(together(*events))
+            assert one.end() == other.end() == {"disposition": "CONTINUE"}
+    assert sorted(delivered(box)) == sorted(bodies)
+    assert bucket.listed() == sorted(f"mailboxes/example.com/ann/{id}" for id in ids)
 
 
 def test_the_largest_mail_of_ses_fits_into_the_smallest_function(tmp_path: Path) -> None:
