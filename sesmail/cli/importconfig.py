@@ -11,6 +11,7 @@ from pathlib import Path
 from sesmail.aliases import postfixmap
 from sesmail.config.foreign import aws_pop3, hybrid, ses_pop3
 from sesmail.config.foreign.draft import Beside, Draft
+from sesmail.config.foreign.hybrid_receiving import Source
 from sesmail.config.load import from_text
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
@@ -105,7 +106,10 @@ def _aws_pop3(args: argparse.Namespace, beside: Beside | None) -> Draft:
 
 
 def _hybrid(args: argparse.Namespace, beside: Beside | None) -> Draft:
-    return hybrid.draft(Path(args.folder), os.environ, args.domain, beside)
+    if args.topic is not None and args.bucket is None:
+        raise ConfigError([Problem(Where("--topic"), "", "needs --bucket beside it, the bucket in which SES stores mail")])
+    source = None if args.bucket is None else Source(args.bucket, args.topic)
+    return hybrid.draft(Path(args.folder), os.environ, args.domain, beside, source)
 
 
 _SYSTEMS = {"aws-ses-pop3-server": _ses_pop3, "aws-pop3-server": _aws_pop3, hybrid.SYSTEM: _hybrid}

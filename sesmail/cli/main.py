@@ -55,6 +55,10 @@ def _import_config(parser: argparse.ArgumentParser) -> None:
     hybrid = systems.add_parser("hybrid-cloud-email", help="the .env and the secrets of hybrid-cloud-email")
     hybrid.add_argument("folder", metavar="FOLDER", nargs="?", default=".", help="where its .env lies, instead of here")
     hybrid.add_argument("-d", "--domain", metavar="DOMAIN", help="domain of the users' addresses")
+    hybrid.add_argument(
+        "-b", "--bucket", metavar="BUCKET", help="bucket in which SES stores mail, to take over ses-to-lmtp too"
+    )
+    hybrid.add_argument("--topic", metavar="ARN", help="topic of SNS that tells of mail, with --bucket")
     for system in (ses, aws, hybrid):
         system.add_argument(
             "-o", "--output", metavar="FILE", help="where to write the configuration, instead of standard output"

@@ -40,6 +40,7 @@ def test_a_bucket_with_its_layout() -> None:
             "secret_access_key": "wJalrXUtnFEMI",
         },
         "mailboxes": {"template": "mailboxes/%d/%u/", "passwd": "mailboxes/%d/passwd.txt", "nested": True},
+        "incoming": {"prefix": ""},
         "auth": {"checkers": ["passwd"]},
         "pop3": {"listeners": [{"endpoint": "tcp:110:interface=0.0.0.0", "tls": "none"}], "plaintext": "always"},
     }

@@ -91,7 +91,7 @@ def test_what_has_no_counterpart_is_said(tmp_path: Path) -> None:
         tmp_path / "hybrid", {"DEAD_LETTER_QUEUE_URL": "https://sqs/q", "SNS_ENDPOINT_PORT": "443", "SMTP_STARTLS_PORT": "1"}
     )
     said = "\n".join(made(folder, domain=None).warnings)
-    assert "no counterpart here yet, left out: SNS_ENDPOINT_PORT, DEAD_LETTER_QUEUE_URL, sns_basic_auth_credentials" in said
+    assert "name --bucket and --topic; left out: SNS_ENDPOINT_PORT, DEAD_LETTER_QUEUE_URL, sns_basic_auth_credentials" in said
     assert 'SMTP_STARTLS_PORT: is not known and was left out, did you mean "SMTP_STARTTLS_PORT"?' in said
     assert "takes the place of the container postfix-ses-relay alone" in said
     assert "--domain is not given" in said

@@ -68,6 +68,12 @@ def _bucket(made: Draft, given: Mapping[str, Given], regions: Mapping[str, Given
     for option, name in (("template", "%u/"), ("passwd", "passwd.txt")):
         made.put(f"mailboxes.{option}", f"{start}%d/{name}", given.get("prefix"))
     made.put("mailboxes.nested", True)
+    # Its rule had no prefix, and its sorter took mail from the top of the bucket.
+    made.put("incoming.prefix", "")
+    made.warn(
+        "the Lambda function that sorts mail may go on, or sesmail sorts, see receiving.rst; then mail for an address without an account "
+        "is held, see sesmail held, and with its domain in routing.open_domains it goes into a folder as before"
+    )
 
 
 def _keys(made: Draft, given: Mapping[str, Given]) -> None:

@@ -1,4 +1,4 @@
-"""hybrid-cloud-email: its ``.env`` and its secrets become a sesmail.yaml in which submission works with those files as they are."""
+"""hybrid-cloud-email: its ``.env`` and its secrets become a sesmail.yaml that works with those files as they are."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sesmail.config.files import first_of, read_text
+from sesmail.config.foreign import hybrid_receiving
 from sesmail.config.foreign.dotenv import read_variables
 from sesmail.config.foreign.draft import Beside, Draft
+from sesmail.config.foreign.hybrid_receiving import Source
 from sesmail.config.foreign.listening import endpoint, port_of
 from sesmail.config.foreign.settings import Given
 from sesmail.config.problems import Problem, Where, nearest
@@ -74,8 +76,11 @@ class Checkout:
         return Given(name, text, Where(str(path))) if text else None
 
 
-def draft(folder: Path, environ: Mapping[str, str], domain: str | None, beside: Beside | None) -> Draft:
-    """What the settings come to. `domain` is that of the users, whose names have none there. Problems are kept in the draft.
+def draft(
+    folder: Path, environ: Mapping[str, str], domain: str | None, beside: Beside | None, source: Source | None = None
+) -> Draft:
+    """What the settings come to. `domain` is that of the users, whose names have none there. With `source` mail that comes in is taken
+    over too. Problems are kept in the draft.
 
     Raises ConfigError for files that cannot be read.
     """
@@ -86,7 +91,9 @@ def draft(folder: Path, environ: Mapping[str, str], domain: str | None, beside: 
     _ses(made, checkout)
     _listener(made, checkout)
     _sizes_and_levels(made, checkout)
-    _left_out(made, checkout)
+    if source is not None:
+        hybrid_receiving.put(made, checkout, source)
+    _left_out(made, checkout, source)
     return made
 
 
@@ -103,7 +110,7 @@ def _logins(made: Draft, checkout: Checkout, domain: str | None) -> None:
         made.put("mailboxes.default_domain", domain, Given("--domain", domain, Where("--domain")))
         return
     # Nothing lies there, but it must be able to name a mailbox for everybody.
-    made.put("mailboxes.template", "%u/")
+    made.put("mailboxes.template", "mailboxes/%u/")
     made.warn(
         "--domain is not given, so users have no addresses but those of postfix_lookup_table: mail without a From and read "
         "receipts cannot be sent"
@@ -175,16 +182,11 @@ def _sizes_and_levels(made: Draft, checkout: Checkout) -> None:
         made.put("log.level", _LEVELS[level.text.lower()], level)
 
 
-def _left_out(made: Draft, checkout: Checkout) -> None:
-    made.warn("sesmail takes the place of the container postfix-ses-relay alone; dovecot and ses-to-lmtp go on as they are")
-    receiving = [name for name in _RECEIVING if name in checkout.in_file]
-    secret = checkout.secret("sns_basic_auth_credentials")
-    receiving += [secret.name] if secret.is_file() and secret.stat().st_size else []
-    if receiving:
-        made.warn(
-            f"mail that comes in by SNS and its dead letter queue has no counterpart here yet, left out: {', '.join(receiving)}"
-        )
-    made.warn("there is no mailbox here, so a report that mail was not delivered waits in the spool, see sesmail queue list")
+def _left_out(made: Draft, checkout: Checkout, source: Source | None) -> None:
+    if source is None:
+        _without_receiving(made, checkout)
+    else:
+        made.warn("sesmail takes the place of the containers postfix-ses-relay and ses-to-lmtp; dovecot goes on as it is")
     made.warn(
         f"the user that sesmail runs as must be able to read {checkout.secret('dovecot_passwd')}, the table and the certificate"
     )
@@ -192,3 +194,13 @@ def _left_out(made: Draft, checkout: Checkout) -> None:
     for name, one in checkout.in_file.items():
         if name not in known and not name.startswith(("COMPOSE_", "DOCKER_")):
             made.warn(str(one.problem("is not known and was left out", nearest(name, list(_KNOWN)))))
+
+
+def _without_receiving(made: Draft, checkout: Checkout) -> None:
+    made.warn("sesmail takes the place of the container postfix-ses-relay alone; dovecot and ses-to-lmtp go on as they are")
+    receiving = [name for name in _RECEIVING if name in checkout.in_file]
+    secret = checkout.secret("sns_basic_auth_credentials")
+    receiving += [secret.name] if secret.is_file() and secret.stat().st_size else []
+    if receiving:
+        made.warn(f"to take over mail that comes in, name --bucket and --topic; left out: {', '.join(receiving)}")
+    made.warn("there is no mailbox here, so a report that mail was not delivered waits in the spool, see sesmail queue list")
