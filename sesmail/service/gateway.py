@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import logging
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
@@ -25,8 +26,8 @@ from sesmail.auth.realm import Factory
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.stores import default_store
 from sesmail.config.table import Config
+from sesmail.delivery.intake import Intake
 from sesmail.errors import MailError
-from sesmail.protocols.factory import SessionFactory
 from sesmail.protocols.smtp.avatar import ISubmission
 from sesmail.service import locks, logins, logs, maildrops
 from sesmail.service.certificates import CertificateStore
@@ -41,6 +42,7 @@ from sesmail.service.people import People
 from sesmail.service.reception import reception
 from sesmail.service.selfsigned import self_signed
 from sesmail.service.sending import Sending, submission
+from sesmail.service.snsdoor import SnsService, sns_doors
 from sesmail.service.workers import Workers
 from sesmail.storage.bucketlock import BucketLock
 from sesmail.storage.read.readers import Readers
@@ -54,6 +56,12 @@ LEAST_DRAIN = 1.0
 OTHER_FILES = 256
 
 
+class Served(Protocol):
+    """What a listener serves: a factory that can end what it has begun."""
+
+    async def drain(self, seconds: float) -> None: ...
+
+
 class Gateway(MultiService):
     """The running service. A stop first closes the ports, then lets transfers finish for `drain` seconds, then all the rest."""
 
@@ -63,13 +71,13 @@ class Gateway(MultiService):
         self._drain = drain
         self._clock = clock
         self.listeners: list[Listener] = []
-        self.factories: list[SessionFactory] = []
+        self.factories: list[Served] = []
         self.sending: Sending | None = None
         """Carries mail on while the service runs, and when sessions have ended for what is left of `drain`."""
         self.collecting: Collecting | None = None
         """Collects mail that comes in while the service runs; it ends together with the sessions."""
 
-    def listen(self, listener: Listener, factory: SessionFactory) -> None:
+    def listen(self, listener: Listener, factory: Served) -> None:
         """Serve `factory` on `listener` while the service runs."""
         listener.setServiceParent(self)
         self.listeners.append(listener)
@@ -125,7 +133,8 @@ def _problem(config: Config, key: str, message: str) -> ConfigError:
 def _built(config: Config, reactor: Any) -> Gateway:
     # A session that sends mail has a file open beside its connection.
     sessions = config.limits.connections * (2 if config.submission.listeners or config.lmtp.listeners else 1)
-    make_room(sessions + config.storage.connections + OTHER_FILES)
+    sns = config.limits.connections if config.sns.listeners else 0
+    make_room(sessions + sns + config.storage.connections + OTHER_FILES)
     _make_embedded_store(config)
     waiting = config.limits.connections
     login_workers = Workers(reactor, "logins", config.service.login_workers, waiting)
@@ -167,10 +176,19 @@ def _built(config: Config, reactor: Any) -> Gateway:
         taking.setServiceParent(gateway)
     for listener, factory in doors(config, reactor, portal, store, taker):
         gateway.listen(listener, factory)
+    _answer_sns(gateway, config, reactor, mail.intake, store)
     if collects(config):
         gateway.collecting = Collecting(config, reactor, mail)
         gateway.collecting.setServiceParent(gateway)
     return gateway
+
+
+def _answer_sns(gateway: Gateway, config: Config, reactor: Any, intake: Intake, store: CertificateStore | None) -> None:
+    if config.sns.listeners:
+        sns = SnsService(config, reactor, intake)
+        sns.setServiceParent(gateway)
+        for listener, site in sns_doors(config, reactor, sns.door, store):
+            gateway.listen(listener, site)
 
 
 def _in_worker(workers: Workers, reload: Callable[[], None]) -> Callable[[], None]:
@@ -189,9 +207,7 @@ def _make_embedded_store(config: Config) -> None:
 
 
 def _certificates(gateway: Gateway, config: Config, reactor: Any) -> CertificateStore | None:
-    if all(
-        listener.tls == "none" for listener in (*config.pop3.listeners, *config.submission.listeners, *config.lmtp.listeners)
-    ):
+    if all(listener.tls == "none" for listener in itertools.chain(*config.listeners.values())):
         return None
     store = CertificateStore(_pairs(config), _today)
     watch = TimerService(config.tls.reload_seconds, store.refresh)
