@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.importers.gateways import MAIL, fetched, fill, imported, removed, serving
+from tests.aws.test_receipt_stamp import stamped
+from tests.importers.gateways import MAIL, fetched, fill, imported, removed, serving, sesmail
 from tests.servers import seaweed
 from tests.servers.ports import free_port
 
@@ -44,6 +45,31 @@ def test_a_user_of_the_bucket_finds_his_mail(tmp_path: Path) -> None:
                 fetched(port, user, PASSWORD)
         removed(port, "tom@foo.com", PASSWORD, "1a1b2c3d4e5f60718293a4b5c6d7e8f9")
         assert "1a1b2c3d4e5f60718293a4b5c6d7e8f9" not in fetched(port, "tom@foo.com", PASSWORD)
+
+
+def test_new_mail_at_the_top_of_the_bucket_reaches_its_user_and_is_never_lost(tmp_path: Path) -> None:
+    server, port = seaweed.running(), free_port()
+    for_tom, for_nobody = ("4a1b2c3d4e5f60718293a4b5c6d7e8f9", "5a1b2c3d4e5f60718293a4b5c6d7e8f9")
+    bucket = fill(server, "mailboxes/foo.com/tom/")
+    mail = {
+        for_tom: stamped("Subject: new\n\nnew\n", recipient="Tom+shop@foo.com", id=for_tom),
+        for_nobody: stamped("Subject: lost\n\nlost\n", recipient="nobody@foo.com", id=for_nobody),
+        "AMAZON_SES_SETUP_NOTIFICATION": b"Subject: setup\r\n\r\n",
+    }
+    fill(server, "", mail, bucket=bucket)
+    server.client().put_object(Bucket=bucket, Key="mailboxes/foo.com/passwd.txt", Body=line("tom").encode())
+    variables = {"awskey": server.access_key, "awssecret": server.secret_key, "bucket": bucket, "prefix": "mailboxes"}
+    options = ["-i", "127.0.0.1", "-p", str(port), "-t", "aws"]
+    file = imported("aws-pop3-server", *options, cwd=tmp_path, AWS_REGION=server.region, **variables)
+    done = sesmail(
+        "sort", "--sweep", "--age", "0", "--config", str(file), cwd=tmp_path, SESMAIL__STORAGE__ENDPOINT=server.endpoint
+    )
+    assert done.returncode == 0, done.stderr
+    with serving(port, "--config", str(file), cwd=tmp_path, server=server):
+        assert fetched(port, "tom@foo.com", PASSWORD) == {**MAIL, for_tom: mail[for_tom]}
+    keys = [one["Key"] for one in server.client().list_objects_v2(Bucket=bucket)["Contents"]]
+    assert f"held/{for_nobody}" in keys
+    assert [key for key in keys if "/" not in key] == ["AMAZON_SES_SETUP_NOTIFICATION"]
 
 
 def test_a_user_of_the_folder_finds_his_mail(tmp_path: Path) -> None:
