@@ -11,13 +11,12 @@ from sesmail.delivery.ends import failed
 from sesmail.delivery.message import Message
 from sesmail.delivery.plan import Drop, Hold, Plan, Step
 from sesmail.errors import NoSuchMessage
-from sesmail.log import fate
+from sesmail.log import fate, lists
 from sesmail.mail.outcome import Outcome, Verdict
 
 log = logging.getLogger(__name__)
 
 _DONE = Outcome(250, "2.1.5", "Ok")
-_DROPPED = Outcome(250, "2.1.5", "Ok")
 _SILENT = Outcome(451, "4.3.0", "temporary trouble here, try again later")
 _NO_AGENT = Outcome(554, "5.3.5", "nothing here delivers to such a destination")
 
@@ -64,5 +63,6 @@ def _given(steps: Sequence[Step], message: Message, agent: Agent | None, kind: t
 
 def _dropped(step: Step, drop: Drop, message: Message) -> Outcome:
     arrival = message.arrival
-    fate("dropped", id=arrival.id, sender=arrival.sender, to=",".join(step.recipients), reason=drop.reason.value)
-    return _DROPPED
+    for to in lists(step.recipients):
+        fate("dropped", id=arrival.id, sender=arrival.sender, to=to, reason=drop.reason.value)
+    return _DONE

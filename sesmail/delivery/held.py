@@ -15,7 +15,7 @@ from sesmail.delivery.plan import Reason
 from sesmail.delivery.progress import Progress
 from sesmail.delivery.records import stored, unreadable
 from sesmail.errors import MailError, NoSuchMessage, Unavailable
-from sesmail.log import fate
+from sesmail.log import fate, lists
 from sesmail.storage.store import Row, Store
 
 
@@ -102,8 +102,9 @@ class Held:
         entry = self.entry(id)
         self.forget(id)
         Progress(self._inbox).forget(id)
-        to = ",".join(entry.record.recipients) if entry.record else None
-        fate("dropped", id=id, sender=entry.record.sender if entry.record else None, to=to, by="administrator")
+        record = entry.record
+        for to in lists(record.recipients if record else ()):
+            fate("dropped", id=id, sender=record and record.sender, to=to or None, by="administrator")
 
     def forget(self, id: str) -> None:
         """Remove message and record. Raises Unavailable when one may still be there."""

@@ -8,7 +8,7 @@ from sesmail.delivery.ends import failed
 from sesmail.delivery.message import Message
 from sesmail.delivery.plan import Mailbox, Step
 from sesmail.errors import NoSuchMailbox, NoSuchMessage
-from sesmail.log import fate
+from sesmail.log import fate, lists
 from sesmail.mail.outcome import Outcome
 
 _NO_MAILBOX = Outcome(550, "5.2.1", "this account has no mailbox")
@@ -34,13 +34,7 @@ class MailboxAgent:
             return failed(step, message, error)
         arrival = message.arrival
         name = arrival.id.removesuffix(".eml")
-        fate(
-            "sorted",
-            id=arrival.id,
-            sender=arrival.sender,
-            to=",".join(step.recipients),
-            by="mailbox",
-            folder=box.folder or None,
-            again=None if new else "yes",
-        )
+        folder, again = box.folder or None, None if new else "yes"
+        for to in lists(step.recipients):
+            fate("sorted", id=arrival.id, sender=arrival.sender, to=to, by="mailbox", folder=folder, again=again)
         return Outcome(250, "2.1.5", f"Ok delivered as {name}", id=name)

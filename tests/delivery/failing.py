@@ -10,8 +10,8 @@ from sesmail.storage.store import Aged, Head, Loaded, Row, Store, Unchanged
 
 
 class FailingStore:
-    """See Store. `calls` are all that were made: the method and the key. Call number `fails` (from 0) raises Unavailable; with `late` it is
-    done nevertheless, as when an answer is lost."""
+    """See Store. `calls` are all that were made: the method and the key. Call number `fails` (from 0) raises `error`, by default
+    Unavailable; with `late` it is done nevertheless, as when an answer is lost."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -19,19 +19,21 @@ class FailingStore:
         self.fails: int | None = None
         self.late = False
 
-    def set(self, fails: int | None, *, late: bool = False) -> None:
+        self.error: BaseException | None = None
+
+    def set(self, fails: int | None, *, late: bool = False, error: BaseException | None = None) -> None:
         """From now on; calls are counted anew."""
-        self.calls, self.fails, self.late = [], fails, late
+        self.calls, self.fails, self.late, self.error = [], fails, late, error
 
     def _asked(self, what: str, key: str) -> None:
         number = len(self.calls)
         self.calls.append((what, key))
         if number == self.fails and not self.late:
-            raise Unavailable(cause=f"call {number}, {what} {key}, was made to fail")
+            raise self.error or Unavailable(cause=f"call {number}, {what} {key}, was made to fail")
 
     def _answered(self) -> None:
         if self.late and len(self.calls) - 1 == self.fails:
-            raise Unavailable(cause=f"the answer to call {self.fails} is lost")
+            raise self.error or Unavailable(cause=f"the answer to call {self.fails} is lost")
 
     def list(self, prefix: str, *, delimiter: str = "") -> Iterator[Row]:
         self._asked("list", prefix)
@@ -71,10 +73,20 @@ class FailingStore:
         self._answered()
         return etag
 
-    def copy(self, source: str, key: str, *, match: str, metadata: Mapping[str, str], out_of: Store | None = None) -> None:
+    def copy(
+        self,
+        source: str,
+        key: str,
+        *,
+        match: str,
+        metadata: Mapping[str, str],
+        absent: bool = False,
+        out_of: Store | None = None,
+    ) -> Head | None:
         self._asked("copy", key)
-        self.store.copy(source, key, match=match, metadata=metadata, out_of=out_of)
+        found = self.store.copy(source, key, match=match, metadata=metadata, absent=absent, out_of=out_of)
         self._answered()
+        return found
 
     def delete(self, keys: Iterable[str]) -> dict[str, str]:
         chosen = list(keys)
