@@ -118,7 +118,8 @@ def test_the_header_says_which_message_it_was_and_is_not_needed() -> None:
         {"name": "Date", "value": None},
     ]
     assert one(document).header == (("Message-ID", "<1@example.com>"), ("Subject", "a\\r\\nBcc: b@c.example"), ("Date", ""))
-    for odd in (None, "x", [5], [{"value": "x"}], [{"name": "To", "value": ["x"]}], [{}] * 1001):
+    odds: list[Any] = [None, "x", [5], [{"value": "x"}], [{"name": "To", "value": ["x"]}], [{}] * 1001]
+    for odd in odds:
         document["mail"]["headers"] = odd
         assert one(document).header == ()
 
