@@ -16,8 +16,8 @@ from sesmail.config.sendingchecks import region_of
 from sesmail.config.table import Config
 from sesmail.errors import Malformed
 from sesmail.interfaces import Deliver
+from sesmail.relay.bydomain import ByDomain
 from sesmail.relay.courier import Courier
-from sesmail.relay.local import ByDomain
 from sesmail.relay.outbox import OutboxCourier
 from sesmail.relay.rate import Quota, Rate
 from sesmail.relay.rated import RatedCourier
