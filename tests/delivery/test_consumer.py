@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from sesmail.aws.queues import Queue, Received
 from sesmail.delivery.consumer import Consumer, Take, Tries, again_after
 from sesmail.errors import Busy, Limited, Malformed, Unavailable
 from tests.servers.ports import wait_until
@@ -327,3 +328,22 @@ def test_a_pass_can_be_stopped() -> None:
     passing.join(10)
     assert not passing.is_alive()
     sorter.gate.set()
+
+
+def test_messages_are_deleted_together_while_others_are_in_work() -> None:
+    made, sizes = make_queue(), list[int]()
+
+    class Counting(Queue):
+        def delete(self, messages: Sequence[Received]) -> dict[str, str]:
+            sizes.append(len(messages))
+            return super().delete(messages)
+
+    def take(body: str, *, again: bool) -> None:
+        time.sleep(0.01)
+
+    made.send(*bodies(60))
+    consumer = Consumer(Counting(made.place()), take, workers=4, wait=1)
+    assert consumer.until_empty() == Tries(done=60)
+    assert made.empty
+    assert sum(sizes) == 60
+    assert len(sizes) <= 30
