@@ -114,9 +114,19 @@ class DirectoryStore:
                     raise Malformed(cause=error) from None
                 raise
 
-    def copy(self, source: str, key: str, *, match: str, metadata: Mapping[str, str], out_of: Store | None = None) -> None:
+    def copy(
+        self,
+        source: str,
+        key: str,
+        *,
+        match: str,
+        metadata: Mapping[str, str],
+        absent: bool = False,
+        out_of: Store | None = None,
+    ) -> Head | None:
         """See Store."""
-        carry(self if out_of is None else out_of, source, self, key, match=match, metadata=metadata)
+        origin = self if out_of is None else out_of
+        return carry(origin, source, self, key, match=match, metadata=metadata, absent=absent)
 
     def delete(self, keys: Iterable[str]) -> dict[str, str]:
         """See Store."""

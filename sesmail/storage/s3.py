@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 from sesmail.errors import NoSuchMessage, Refused, Unavailable
 from sesmail.storage.metadata import check
 from sesmail.storage.s3body import opened, rewindable
-from sesmail.storage.s3errors import Bare, Conflict, NoBucket, NotModified, troubles
+from sesmail.storage.s3conditions import prepare, sent_with
+from sesmail.storage.s3copy import Copies
+from sesmail.storage.s3errors import Bare, NoBucket, NotModified, troubles, undisturbed
 from sesmail.storage.s3removal import Removal
 from sesmail.storage.store import Aged, Denied, Head, Loaded, Row, Store, Unchanged, carry, read_whole
 
-_CONFLICTS = 4
 _SURE = 60.0
-
-_T = TypeVar("_T")
-_conditions = threading.local()
 
 
 class S3Store:
@@ -39,10 +35,8 @@ class S3Store:
         self._now = now
         self._there_until = float("-inf")
         self._removal = Removal(client, self._where)
-        events = client.meta.events
-        events.register("before-call.s3.PutObject", _set_conditions, unique_id="sesmail-put-conditions")
-        # Where botocore sets the header too, and after it.
-        events.register_last("before-call.s3", _do_not_expect, unique_id="sesmail-put-at-once")
+        self._copies = Copies(self, client, self._where)
+        prepare(client)
 
     def list(self, prefix: str, *, delimiter: str = "") -> Iterator[Row]:
         """See Store."""
@@ -126,49 +120,38 @@ class S3Store:
             def put() -> str:
                 if not isinstance(body, bytes):
                     body.seek(0)
-                with _sent_with(condition):
+                with sent_with(condition):
                     return _etag(self._client.put_object(Key=key, Body=body, Metadata=known, **self._where))
 
             try:
-                return _undisturbed(put)
+                return undisturbed(put)
             except NoSuchMessage as error:
                 # AWS's answer to If-Match when there is nothing to match.
                 raise Refused(cause=error.cause) from None
 
-    def copy(self, source: str, key: str, *, match: str, metadata: Mapping[str, str], out_of: Store | None = None) -> None:
+    def copy(
+        self,
+        source: str,
+        key: str,
+        *,
+        match: str,
+        metadata: Mapping[str, str],
+        absent: bool = False,
+        out_of: Store | None = None,
+    ) -> Head | None:
         """See Store. Within one endpoint the server copies; what it may or can not is read and written."""
         origin = self if out_of is None else out_of
         known = check(metadata)
         if isinstance(origin, S3Store) and origin._client.meta.endpoint_url == self._client.meta.endpoint_url:
             try:
-                self._copy_of(origin, source, key, match, known)
-                return
+                return self._copies.copy(origin._where, source, key, match, known, absent=absent)
             except Denied:
                 pass
             except (NoSuchMessage, Refused, NoBucket):
                 # With other credentials the same name may be another bucket: only the origin's own know.
                 if origin._client is self._client:
                     raise
-        carry(origin, source, self, key, match=match, metadata=known)
-
-    def _copy_of(self, origin: S3Store, source: str, key: str, match: str, metadata: dict[str, str]) -> None:
-        owner = origin._where.get("ExpectedBucketOwner")
-        whose = {"ExpectedSourceBucketOwner": owner} if owner else {}
-
-        def copy() -> None:
-            answer = self._client.copy_object(
-                CopySource={"Bucket": origin._where["Bucket"], "Key": source},
-                CopySourceIfMatch=f'"{match}"',
-                Key=key,
-                Metadata=metadata,
-                MetadataDirective="REPLACE",
-                **whose,
-                **self._where,
-            )
-            if "ETag" not in answer.get("CopyObjectResult", {}):
-                raise Unavailable(cause="a copy without a result")
-
-        _undisturbed(copy)
+        return carry(origin, source, self, key, match=match, metadata=known, absent=absent)
 
     def delete(self, keys: Iterable[str]) -> dict[str, str]:
         """See Store."""
@@ -204,33 +187,3 @@ def _etag(answer: Mapping[str, Any]) -> str:
 def _head(answer: Mapping[str, Any]) -> Head:
     metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
     return Head(int(answer["ContentLength"]), _etag(answer), answer["LastModified"].timestamp(), metadata)
-
-
-def _undisturbed(call: Callable[[], _T]) -> _T:
-    """Asks again, a few times, while another write of the key is under way."""
-    for _ in range(_CONFLICTS):
-        try:
-            with troubles():
-                return call()
-        except Conflict as error:
-            conflict = error
-    raise Unavailable(cause=conflict.cause)
-
-
-@contextmanager
-def _sent_with(headers: Mapping[str, str]) -> Iterator[None]:
-    _conditions.headers = headers
-    try:
-        yield
-    finally:
-        _conditions.headers = {}
-
-
-def _set_conditions(params: dict[str, Any], **_: object) -> None:
-    # boto3 has parameters for these only since 1.35; it calls this in the calling thread, before it signs.
-    params["headers"].update(getattr(_conditions, "headers", {}))
-
-
-def _do_not_expect(params: dict[str, Any], **_: object) -> None:
-    # To wait for "100 Continue" costs a round trip, and old botocore hangs when a busy server says it late.
-    params["headers"].pop("Expect", None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -12,6 +13,8 @@ from urllib3.exceptions import HTTPError
 from sesmail.errors import MailError, Malformed, NoSuchMessage, Refused, TooLarge, Unavailable
 from sesmail.storage.store import Denied
 
+_T = TypeVar("_T")
+_CONFLICTS = 4
 _NO_BATCHES = frozenset({"NotImplemented", "MethodNotAllowed", "MissingContentMD5"})
 
 
@@ -25,6 +28,10 @@ class Conflict(Unavailable):
 
 class NoBatches(Unavailable):
     """The server has no DeleteObjects."""
+
+
+class NotKnown(Unavailable):
+    """501: the server does not know what it was asked for."""
 
 
 class NoBucket(Unavailable):
@@ -80,4 +87,17 @@ def _kind(operation: str, code: str, status: int) -> type[MailError]:
         return Bare
     if operation == "DeleteObjects" and (code in _NO_BATCHES or status in (405, 501)):
         return NoBatches
+    if status == 501:
+        return NotKnown
     return Denied if status == 403 else Unavailable
+
+
+def undisturbed(call: Callable[[], _T]) -> _T:
+    """Asks again, a few times, while another write of the key is under way; otherwise as `troubles`."""
+    for _ in range(_CONFLICTS):
+        try:
+            with troubles():
+                return call()
+        except Conflict as error:
+            conflict = error
+    raise Unavailable(cause=conflict.cause)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple, Protocol
 
-from sesmail.errors import TooLarge, Unavailable
+from sesmail.errors import NoSuchMessage, Refused, TooLarge, Unavailable
 from sesmail.interfaces import Body
 
 
@@ -75,10 +75,29 @@ def read_whole(read: Callable[[int], bytes], limit: int) -> bytes:
     return data
 
 
-def carry(out_of: Store, source: str, into: Store, key: str, *, match: str, metadata: Mapping[str, str]) -> None:
-    """Copy from store to store by reading and writing. Raises as `Store.copy` does."""
+def look(store: Store, key: str) -> Head | None:
+    """What is known of an object; None when there is none."""
+    try:
+        return store.head(key)
+    except NoSuchMessage:
+        return None
+
+
+def carry(
+    out_of: Store, source: str, into: Store, key: str, *, match: str, metadata: Mapping[str, str], absent: bool
+) -> Head | None:
+    """Copy from store to store by reading and writing. Returns and raises as `Store.copy` does."""
+    if absent and (found := look(into, key)) is not None:
+        return found
     with out_of.open(source, match=match) as file:
-        into.put(key, file, metadata=metadata)
+        try:
+            into.put(key, file, absent=absent, metadata=metadata)
+        except Refused:
+            found = look(into, key)
+            if found is None:
+                raise Unavailable(cause=f"something came and went at {key!r}") from None
+            return found
+    return None
 
 
 class Store(Protocol):
@@ -124,11 +143,21 @@ class Store(Protocol):
         and TooLarge for metadata that cannot be stored.
         """
 
-    def copy(self, source: str, key: str, *, match: str, metadata: Mapping[str, str], out_of: Store | None = None) -> None:
+    def copy(
+        self,
+        source: str,
+        key: str,
+        *,
+        match: str,
+        metadata: Mapping[str, str],
+        absent: bool = False,
+        out_of: Store | None = None,
+    ) -> Head | None:
         """Copy an object, within the store without fetching it; durable on return. `metadata` replaces all that the source has.
 
-        `match`: the ETag that the source must still have, else Refused; NoSuchMessage when it is gone. `out_of`: the store that the
-        source lies in, where that is another one. Raises Malformed and TooLarge as `put` does.
+        `absent`: only if nothing lies at `key`; otherwise returns what is known of that, and leaves it. `match`: the ETag that the source
+        must still have, else Refused; NoSuchMessage when it is gone. `out_of`: the store that the source lies in, where that is another
+        one. Raises Malformed and TooLarge as `put` does.
         """
 
     def delete(self, keys: Iterable[str]) -> dict[str, str]:

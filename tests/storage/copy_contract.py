@@ -10,6 +10,7 @@ import io
 import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, BinaryIO, cast
 
@@ -17,6 +18,7 @@ from sesmail.errors import MailError, Malformed, NoSuchMessage, Refused, Unavail
 from sesmail.storage.store import Row, Store
 from tests.servers.ports import wait_until
 from tests.storage.store_contract import ORDERED
+from tests.storage.streams import Made, made
 
 SEALED = {
     "x-amz-key-v2": "AQEDAHgL5jRz+/Zm0ZxkP3k3Rw==",
@@ -47,56 +49,6 @@ HOSTILE: Sequence[dict[str, str]] = (
     {"Upper": "x"},
     {"ä": "x"},
 )
-
-
-class Made(io.RawIOBase):
-    """A file of `size` octets that nobody holds, and how much was read of it at a time at most. It fails at `fails_at`."""
-
-    def __init__(self, size: int, *, seekable: bool = True, fails_at: int | None = None) -> None:
-        self._size = size
-        self._seekable = seekable
-        self._fails_at = size + 1 if fails_at is None else fails_at
-        self._at = 0
-        self.largest = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return self._seekable
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        size = self._size if size is None or size < 0 else size
-        self.largest = max(self.largest, size)
-        if self._at >= self._fails_at:
-            raise Unavailable(cause="the other end broke off")
-        data = made(self._at, min(size, self._size - self._at))
-        self._at += len(data)
-        return data
-
-    def readinto(self, buffer: Any, /) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def file(self) -> BinaryIO:
-        return cast(BinaryIO, self)
-
-
-_PATTERN = bytes(number * number % 251 for number in range(251 * 521))
-
-
-def made(at: int, size: int) -> bytes:
-    """These octets of such a file: no two of its pieces of a round size are alike."""
-    start = at % len(_PATTERN)
-    return (_PATTERN * ((start + size) // len(_PATTERN) + 1))[start : start + size]
 
 
 class CopyContract:
@@ -271,12 +223,47 @@ class CopyContract:
         self.store.delete(["new/one"])
         self.refused(NoSuchMessage, match=etag)
 
+    def test_a_copy_to_where_nothing_may_lie_leaves_what_lies_there(self) -> None:
+        etag = self.store.put("new/one", b"new", metadata={"a": "1"})
+        there = self.store.put("box/one", b"there", metadata={"b": "2"})
+        before = self.store.head("box/one")
+        wait_until(lambda: _is_older(self.store, "box/one"), seconds=30, what=lambda: "it never grows older")
+        self.assertEqual(self.store.copy("new/one", "box/one", match=etag, metadata={"c": "3"}, absent=True), before)
+        self.assertEqual((self.store.head("box/one"), before.etag), (before, there))
+        self.assertEqual(self.whole("box/one"), b"there")
+        self.assertEqual(self.store.copy("new/one", "box/two", match=etag, metadata={"c": "3"}, absent=True), None)
+        self.assertEqual((self.whole("box/two"), self.kept("box/two")), (b"new", self.holds({"c": "3"})))
+        self.assertEqual([row.key for row in self.store.list("")], [b"box/one", b"box/two", b"new/one"])
+
+    def test_to_where_nothing_lies_only_the_version_that_was_seen_is_copied(self) -> None:
+        self.store.put("new/one", b"1")
+        self.refused(Refused, absent=True)
+        self.refused(NoSuchMessage, source="new/none", absent=True)
+        self.refused(Refused, source="new/one", absent=True, out_of=self.store)
+
+    def test_of_many_copies_at_once_one_is_made(self) -> None:
+        etag = self.store.put("new/one", b"1")
+
+        def copy(number: int) -> bool:
+            return self.store.copy("new/one", "box/one", match=etag, metadata={"n": str(number)}, absent=True) is None
+
+        for _ in range(5):
+            with ThreadPoolExecutor(6) as pool:
+                self.assertEqual(sum(pool.map(copy, range(6))), 1)
+            self.store.delete(["box/one"])
+
     def test_a_copy_out_of_another_store(self) -> None:
         etag = self.other.put("new/one", made(0, 100_000), metadata=SEALED)
         self.store.copy("new/one", "box/one", match=etag, metadata=SEALED | {"sesmail-reason": "none"}, out_of=self.other)
         self.assertEqual(self.whole("box/one"), made(0, 100_000))
         self.assertEqual(self.kept("box/one"), self.holds(SEALED | {"sesmail-reason": "none"}))
         self.assertEqual([row.key for row in self.other.list("")], [b"new/one"])
+
+    def test_a_copy_out_of_another_store_to_where_nothing_may_lie(self) -> None:
+        etag = self.other.put("new/one", b"other")
+        self.assertEqual(self.store.copy("new/one", "one", match=etag, metadata={}, absent=True, out_of=self.other), None)
+        found = self.store.copy("new/one", "one", match=etag, metadata={}, absent=True, out_of=self.other)
+        self.assertEqual(found, self.store.head("one"))
 
     def test_another_stores_source_may_be_gone_or_changed_too(self) -> None:
         self.other.put("new/one", b"1")

@@ -23,7 +23,8 @@ from tests.servers import faultproxy
 from tests.servers.answering import Scripted, client_of
 from tests.servers.faultproxy import Rule
 from tests.servers.seaweed import S3Server, running
-from tests.storage.copy_contract import SEALED, made
+from tests.storage.copy_contract import SEALED
+from tests.storage.streams import made
 
 _numbers = itertools.count()
 _DATE = "Fri, 01 Jan 2077 00:00:10 GMT"

@@ -45,8 +45,17 @@ class Watched:
     def open(self, key: str, *, match: str | None = None) -> BinaryIO:
         return self.store.open(key, match=match)
 
-    def copy(self, source: str, key: str, *, match: str, metadata: Mapping[str, str], out_of: Store | None = None) -> None:
-        self.store.copy(source, key, match=match, metadata=metadata, out_of=out_of)
+    def copy(
+        self,
+        source: str,
+        key: str,
+        *,
+        match: str,
+        metadata: Mapping[str, str],
+        absent: bool = False,
+        out_of: Store | None = None,
+    ) -> Head | None:
+        return self.store.copy(source, key, match=match, metadata=metadata, absent=absent, out_of=out_of)
 
     def put(
         self,
