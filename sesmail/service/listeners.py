@@ -32,6 +32,7 @@ _PROXIED = "haproxy:"
 # a line is back: the others would try again after one second, then after three, then seven.
 BACKLOG = 1024
 _QUEUED = frozenset({"tcp", "tcp6", "unix"})
+_MAYBE_UNIX = frozenset({"unix", "systemd"})
 
 
 class BadEndpoint(Exception):
@@ -101,7 +102,7 @@ class Listener(Service):
 def _endpoint(reactor: IReactorTime, description: str, group: str | None, mode: str) -> IStreamServerEndpoint:
     kind = description.partition(":")[0]
     try:
-        listening: Any = UnixSockets(reactor, _group(group)) if kind == "unix" else reactor
+        listening: Any = UnixSockets(reactor, _group(group)) if kind in _MAYBE_UNIX else reactor
         endpoint: IStreamServerEndpoint = serverFromString(listening, _completed(description, kind, mode))
     except (ValueError, LookupError, TypeError) as error:
         raise BadEndpoint(f"{description}: {error}") from error

@@ -1,7 +1,7 @@
 """UNIX sockets: whose they are and who may connect is settled before anybody can, and what a dead process left is no hindrance.
 
 Twisted's own lock is a file with a process id in it; in a container that id is soon another process's, and the socket is refused for
-ever. It also has no word for a group.
+ever. It also has no word for a group. A socket that it gets from systemd it opens to everybody, and removes at the end.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from twisted.internet import tcp, unix
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.python.failure import Failure
 
 LOCK_SECONDS = 5.0
 _NOBODY_ELSE = 0o600
 
 
 class UnixSockets:
-    """Stands in for the reactor where Twisted makes an endpoint of ``unix:``. `group`: the id of the sockets' group."""
+    """Stands in for the reactor where Twisted makes an endpoint of ``unix:`` or ``systemd:``. `group`: the id of the sockets' group."""
 
     def __init__(self, reactor: Any, group: int | None = None) -> None:
         self._reactor = reactor
@@ -45,11 +47,41 @@ class UnixSockets:
                 raise
         return port
 
+    def adoptStreamPort(self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory) -> IListeningPort:  # noqa: N803
+        """Listen on a socket that was made by whoever started us."""
+        if addressFamily != socket.AF_UNIX:
+            adopted: IListeningPort = self._reactor.adoptStreamPort(fileDescriptor, addressFamily, factory)
+            return adopted
+        port = _Lent(socket.socket(fileno=os.dup(fileDescriptor)), factory, self._reactor)
+        port.startListening()
+        return port
+
     def _open(self, address: str, mode: int) -> None:
         # Until the last of these only we may connect.
         if self._group is not None:
             _give(address, self._group)
         os.chmod(address, mode)
+
+
+class _Lent(unix.Port):
+    """A port on a socket whose file, mode and end are somebody else's."""
+
+    def __init__(self, listening: socket.socket, factory: IProtocolFactory, reactor: Any) -> None:
+        super().__init__(os.fsencode(listening.getsockname()), factory, reactor=reactor)
+        self._served = factory
+        self._listening = listening
+
+    def startListening(self) -> None:
+        self._served.doStart()
+        self._listening.setblocking(False)
+        self.socket = self._listening
+        self.fileno = self.socket.fileno  # type: ignore[method-assign]
+        self.numberAccepts = 100
+        self.connected = True
+        self.startReading()
+
+    def connectionLost(self, reason: Failure) -> None:
+        tcp.Port.connectionLost(self, reason)
 
 
 def _make_way(path: str) -> None:

@@ -30,6 +30,45 @@ listening.listen(1)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
+# As systemd starts a service: its socket is descriptor 3, and the environment says so.
+BY_SYSTEMD = """
+import os, socket, sys
+made = socket.socket(socket.AF_UNIX)
+made.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o620)
+made.listen(5)
+if made.fileno() != 3:
+    os.dup2(made.fileno(), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="lmtp")
+from twisted.internet import reactor
+from sesmail.service.listeners import Listener
+from tests.service.tls import EchoFactory
+listener = Listener(reactor, "systemd:domain=UNIX:index=0", EchoFactory())
+listener.startService()
+reactor.addSystemEventTrigger("before", "shutdown", listener.stopService)
+reactor.callWhenRunning(print, "ready", flush=True)
+reactor.run()
+"""
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_socket_of_systemd_is_served_and_keeps_its_mode_and_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "socket"
+    command = [sys.executable, "-c", BY_SYSTEMD, str(path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o620
+        for _ in range(2):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(20)
+                client.connect(str(path))
+                client.sendall(b"echo")
+                assert client.recv(4) == b"echo"
+        process.terminate()
+        process.wait(20)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o620
+
 
 class UnixSocketTest(TestCase):
     def setUp(self) -> None:
