@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sesmail.errors import Malformed
-from sesmail.mail.address import ADDRESS_OCTETS, NOT_ASCII, Address, path, same
+from sesmail.mail.address import ADDRESS_OCTETS, NOT_ASCII, Address, any_path, path, same
 
 PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=31)
 
@@ -149,6 +149,31 @@ def test_a_path_is_read_with_what_follows_it(argument: bytes, address: str, rest
 def test_what_is_no_path_is_refused(argument: bytes) -> None:
     with pytest.raises(Malformed):
         path(argument)
+
+
+@pytest.mark.parametrize(
+    ("argument", "address", "rest"),
+    [
+        (b"<>", "", b""),
+        (b"<joe@EXAMPLE.com> SIZE=1", "joe@example.com", b"SIZE=1"),
+        (b"<root> SIZE=1", "", b"SIZE=1"),
+        (b"<joe@[192.0.2.1]>", "", b""),
+        ("<j\xf6rg@example.com> BODY=8BITMIME".encode(), "", b"BODY=8BITMIME"),
+        (b"<j\xf6rg@example.com>", "", b""),
+        (b"<" + b"x" * 300 + b"@example.com>", "", b""),
+    ],
+    ids=lambda value: repr(value[:40]),
+)
+def test_where_any_sender_is_taken_one_that_is_no_address_is_none(argument: bytes, address: str, rest: bytes) -> None:
+    assert any_path(argument) == (address, rest)
+
+
+@pytest.mark.parametrize(
+    "argument", [b"", b"joe@example.com", b"<joe@example.com", b"<joe@example.com><x@y>", b"<joe@example.com>X"]
+)
+def test_a_sender_stands_in_angle_brackets_everywhere(argument: bytes) -> None:
+    with pytest.raises(Malformed):
+        any_path(argument)
 
 
 @pytest.mark.parametrize(
