@@ -219,7 +219,7 @@ class Consumer:
         return not fresh and self._tray.idle
 
     def _reckon(self, number: int, count: int) -> None:
-        if not count:
+        if not number and not count:
             self.emptied = self._now()
         if not number and 2 * count > self._batch:
             self._much.set()

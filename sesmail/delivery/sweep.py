@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from sesmail.aws import objects
@@ -60,15 +60,12 @@ class Sweep:
     def run(self) -> Mapping[str, int]:
         """Sort what is found, and return how many came to which end, by the words of Sorted, and LEFT. Raises Unavailable when the inbox
         cannot be listed."""
-        counts: Counter[str] = Counter()
-        found = itertools.islice(self._found(), self._most)
+        one_pass = _Pass(itertools.islice(self._found(), self._most), self._sorted)
         self._failing = 0
-        with ThreadPoolExecutor(self._workers, "sweep") as threads:
-            while notices := list(itertools.islice(found, self._workers * 4)):
-                counts.update(threads.map(self._sorted, notices))
-                if self._stopped or self._failing >= _ALL_FAIL:
-                    break
-        self._reached = self._last if counts.total() == self._most else (0, "")
+        one_pass.run(self._workers)
+        counts = one_pass.counts
+        whole = counts.total() < self._most and self._failing < _ALL_FAIL
+        self._reached = (0, "") if whole else self._last
         if counts:
             _log.info("sweep: %s", ", ".join(f"{count} {word}" for word, count in sorted(counts.items())))
         return counts
@@ -81,6 +78,8 @@ class Sweep:
         before = self._now() - self._after
         for number, prefix in enumerate(self._prefixes()):
             for row in self._inbox.store.list(prefix, delimiter="" if prefix else "/"):
+                if self._stopped or self._failing >= _ALL_FAIL:
+                    return
                 notice = self._notice(row) if modified(row) <= before else None
                 if notice is not None and (number, notice.key) > self._reached:
                     self._last = (number, notice.key)
@@ -105,8 +104,6 @@ class Sweep:
         return Notice(objects.id_of(key, self._inbox.prefix), self._inbox.bucket, key, modified(row))
 
     def _sorted(self, notice: Notice) -> str:
-        if self._stopped:
-            return LEFT
         try:
             ended = self._sort(notice)
         except Busy:
@@ -121,3 +118,39 @@ class Sweep:
             return LEFT
         self._failing = 0
         return ended.value
+
+
+class _Pass:
+    """What several threads do of one list. They keep no process from ending."""
+
+    def __init__(self, found: Iterator[Notice], do: Callable[[Notice], str]) -> None:
+        self.counts: Counter[str] = Counter()
+        self._found = found
+        self._do = do
+        self._lock = threading.Lock()
+        self._error: Exception | None = None
+
+    def run(self, workers: int) -> None:
+        """Raises what the list raises."""
+        threads = [threading.Thread(target=self._work, name=f"sweep-{number}", daemon=True) for number in range(workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _work(self) -> None:
+        while (notice := self._next()) is not None:
+            word = self._do(notice)
+            with self._lock:
+                self.counts[word] += 1
+
+    def _next(self) -> Notice | None:
+        with self._lock:
+            try:
+                return next(self._found, None)
+            except Exception as error:
+                # The others find the list at its end.
+                self._error = error
+                return None

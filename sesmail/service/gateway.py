@@ -92,7 +92,7 @@ class Gateway(MultiService):
         await gatherResults([listener.stopService() for listener in self.listeners])
         ending = [factory.drain(self._drain) for factory in self.factories]
         if self.collecting is not None:
-            ending.append(self.collecting.drain(self._drain))
+            ending.append(self.collecting.drain(max(LEAST_DRAIN, self._drain)))
         await gatherResults([Deferred.fromCoroutine(one) for one in ending])
         if self.sending is not None:
             await self.sending.drain(max(LEAST_DRAIN, until - self._clock.seconds()))

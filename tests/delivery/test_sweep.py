@@ -148,6 +148,17 @@ def test_a_pass_ends_when_everything_fails(bucket: Bucket) -> None:
     assert 50 <= len(sorter.notices) < 100
 
 
+def test_what_always_fails_keeps_nothing_behind_it_from_being_sorted(bucket: Bucket) -> None:
+    bad = [bucket.put(f"new/bad{number:02}") for number in range(70)]
+    bucket.put("new/good")
+    sorter = Sorter(dict.fromkeys(bad, Unavailable()))
+    made = sweep(bucket.inbox(), sorter.sort)
+    made.run()
+    assert "new/good" not in sorter.keys
+    made.run()
+    assert "new/good" in sorter.keys
+
+
 def test_a_pass_that_is_stopped_begins_nothing_more(bucket: Bucket) -> None:
     for number in range(50):
         bucket.put(f"new/{number:02}")
