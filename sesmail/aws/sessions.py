@@ -147,7 +147,8 @@ class Clients:
             "retries": {"mode": "standard", "max_attempts": self._attempts},
             "s3": {"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
             "signature_version": "s3v4",
-            "max_pool_connections": 32,
+            # A thread that finds none free opens one, and closes it after its request.
+            "max_pool_connections": 64,
             "tcp_keepalive": True,
             # botocore puts its own together anew, twice a request, which is a tenth of all it does.
             "user_agent": f"sesmail Boto3/{boto3.__version__}",

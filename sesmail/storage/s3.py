@@ -181,9 +181,13 @@ def _age(answer: Mapping[str, Any]) -> float:
 
 
 def _etag(answer: Mapping[str, Any]) -> str:
+    if "ETag" not in answer:
+        raise Unavailable(cause="an answer without an ETag")
     return str(answer["ETag"]).strip('"')
 
 
 def _head(answer: Mapping[str, Any]) -> Head:
+    if "ContentLength" not in answer or "LastModified" not in answer:
+        raise Unavailable(cause="an answer without a length or a time")
     metadata = {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
     return Head(int(answer["ContentLength"]), _etag(answer), answer["LastModified"].timestamp(), metadata)

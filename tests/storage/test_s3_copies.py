@@ -63,6 +63,12 @@ class LookTest(Scripted):
             self.assertRaises(kind, store.head, "new/one")
             self.assertNotIn("GET", [verb for verb, *_ in asked])
 
+    def test_an_answer_that_lacks_what_matters_is_trouble(self) -> None:
+        for headers in ({}, {"ETag": '"e"'}, {"Last-Modified": _DATE}):
+            store, _ = self.scripted(lambda *_, headers=headers: (200, b"", headers))
+            self.assertRaises(Unavailable, store.head, "new/one")
+        self.assertRaises(Unavailable, self.scripted(lambda *_: (200, b""))[0].put, "new/one", b"1")
+
     def test_a_404_that_no_s3_server_wrote_is_trouble(self) -> None:
         store, _ = self.scripted(lambda *_: (404, b"<html>not here</html>"))
         self.assertRaises(Unavailable, store.head, "new/one")
