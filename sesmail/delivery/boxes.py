@@ -9,7 +9,7 @@ from typing import TypeAlias
 from sesmail.delivery.inbox import Inbox
 from sesmail.delivery.message import Arrival
 from sesmail.delivery.plan import Reason
-from sesmail.errors import NoSuchMailbox, NoSuchMessage, Unavailable
+from sesmail.errors import NoSuchMailbox, Unavailable
 from sesmail.interfaces import NO_STORE, Place, StorePlace
 from sesmail.storage.keys import PASSWD, message_key
 from sesmail.storage.metadata import merged
@@ -42,17 +42,6 @@ class Boxes:
         if store is self._inbox.store and self._inbox.is_ours(key):
             raise Unavailable(cause=f"a mailbox lies where mail comes in or waits: {place.prefix!r}")
         return store, key
-
-
-def is_there(store: Store, key: str, size: int) -> bool:
-    """Whether the message, of `size` octets, lies there already. Raises Unavailable: also when it is another one."""
-    try:
-        found = store.head(key).size
-    except NoSuchMessage:
-        return False
-    if found != size:
-        raise Unavailable(cause=f"another message lies at {key!r}: it has {found} octets, and this one {size}")
-    return True
 
 
 def labelled(

@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import cached_property
 from typing import BinaryIO
 
-from sesmail.delivery.boxes import Boxes, is_there, labelled
+from sesmail.delivery.boxes import Boxes, labelled
 from sesmail.delivery.fetched import Fetched, first
 from sesmail.delivery.message import Arrival
 from sesmail.delivery.plan import Reason
@@ -62,15 +62,15 @@ class StoredMessage:
     def put_at(self, store: Store, key: str, recipients: Sequence[str], reasons: Sequence[Reason] = ()) -> bool:
         """As `put_into`, under this key. `reasons`: why it is held there."""
         head = self.head
-        if is_there(store, key, head.size):
-            return False
-        out_of = None if store is self._store else self._store
         metadata = labelled(head.metadata, self.arrival, recipients, reasons)
+        out_of = None if store is self._store else self._store
         try:
-            store.copy(self._key, key, match=head.etag, metadata=metadata, out_of=out_of)
+            there = store.copy(self._key, key, match=head.etag, metadata=metadata, absent=True, out_of=out_of)
         except Refused as error:
             raise Unavailable(cause=f"the original was written anew: {error}") from None
-        return True
+        if there is not None and there.size != head.size:
+            raise Unavailable(cause=f"another message lies at {key!r}: it has {there.size} octets, and this one {head.size}")
+        return there is None
 
     def close(self) -> None:
         """Give up what was fetched."""
