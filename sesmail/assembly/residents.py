@@ -65,7 +65,14 @@ class Residents:
 
     def serves(self, domain: str) -> bool:
         """Whether there is any account in this domain. Raises Unavailable."""
-        return domain in self._domains or any(known.serves(domain) for known in self._known)
+        if domain in self._domains:
+            return True
+        try:
+            # A file is asked for only where there may be one: where keys cannot be listed, S3 says no more than that it is forbidden.
+            self._names.parse(f"x@{domain}".encode())
+        except (UnknownUser, UnicodeEncodeError):
+            return False
+        return any(known.serves(domain) for known in self._known)
 
 
 class InDomainFiles:

@@ -31,6 +31,7 @@ from sesmail.delivery.routing import Routing
 from sesmail.delivery.sorter import Sorter
 from sesmail.errors import MailError
 from sesmail.relay.courier import Courier
+from sesmail.storage.together import Deletions
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def _receiving(config: Config, end: ExitStack, store_of: StoreOf, more: Sequence
     outward = outward_courier(config, end)
     carriers = agents(config, outward.send, end)
     box = inbox(config, store_of)
-    sorter = Sorter(box, plans, carriers, store_of)
+    sorter = Sorter(box, plans, carriers, store_of, delete=Deletions(box.store).delete)
     local = Local(box, plans, carriers, store_of, now=time.time)
     reports = _reports(config, local, OurDomains(config, people))
     return Receiving(

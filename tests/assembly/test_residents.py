@@ -100,6 +100,13 @@ def test_a_domain_is_served_when_somebody_lives_in_it(tmp_path: Path) -> None:
     ]
 
 
+def test_no_file_is_asked_for_of_a_domain_that_is_not_served(house: House) -> None:
+    house.common.unlink()
+    house.common.mkdir()
+    assert not house.people.serves("elsewhere.example")
+    assert house.people.place("tom@elsewhere.example") is None
+
+
 def test_a_new_account_is_known_when_the_file_is_looked_at_again(house: House) -> None:
     assert house.prefix("new") is None
     house.put("example.com", "new:x\n")
