@@ -184,3 +184,12 @@ def test_a_queue_that_is_missing_keeps_nobody_from_reading_mail(tmp_path: Path, 
         house.gateway.wait_for_log("messages cannot be received from the queue", seconds=30)
         assert house.mailbox(TOM) == []
         assert house.gateway.stop() == -signal.SIGTERM
+
+
+def test_the_sweep_waits_for_the_queue_but_not_for_ever(tmp_path: Path, post: Post) -> None:
+    incoming = {"mailboxes": [{"prefix": "for-tom/", "recipient": TOM}], "sweep_after": 0, "sweep_every": 1}
+    post.write("untold", "for-tom/")
+    with opened(tmp_path, post, incoming=incoming, queue={"url": post.queue.url + "-missing"}) as house:
+        wait_for(house, TOM, "untold")
+        before = house.gateway.log().partition("sweep: 1 done")[0]
+        assert before.count("the sweep is left out") == 4
