@@ -27,7 +27,7 @@ _PIECE = 65_536
 _NOTHING_SAID = Outcome(451, "4.3.0", "temporary failure, try again later")
 
 
-class Counter:
+class Handover:
     """Where mail is handed over. As thread-safe as what it is given: `plan` is `Routing.plan`. `folder`: where messages lie until they
     are delivered; None is the system's for temporary files."""
 
@@ -54,8 +54,8 @@ class FiledParcel:
     Nothing of it outlives the process: until it is delivered the other server has it.
     """
 
-    def __init__(self, counter: Counter, envelope: Envelope) -> None:
-        self._counter = counter
+    def __init__(self, handover: Handover, envelope: Envelope) -> None:
+        self._handover = handover
         self._envelope = envelope
         self._file: io.RawIOBase | None = None
         self._octets = 0
@@ -65,7 +65,7 @@ class FiledParcel:
         with _troubles():
             if self._file is None:
                 # Unbuffered: what a full disk has refused must not be tried again when the file is closed.
-                self._file = cast(io.RawIOBase, TemporaryFile(dir=self._counter.folder, buffering=0))  # noqa: SIM115
+                self._file = cast(io.RawIOBase, TemporaryFile(dir=self._handover.folder, buffering=0))  # noqa: SIM115
             _write_all(self._file, data)
         self._octets += len(data)
 
@@ -73,7 +73,7 @@ class FiledParcel:
         """The last octets; a message that has no others never sees the disk. Returns an outcome for each recipient: what is ACCEPTED
         is durable or with its next hop. Raises as `write`."""
         try:
-            outcomes = self._counter.deliver(self._envelope, self._whole(last))
+            outcomes = self._handover.deliver(self._envelope, self._whole(last))
         finally:
             self.discard()
         told = {recipient: outcomes.get(recipient, _NOTHING_SAID) for recipient in self._envelope.recipients}

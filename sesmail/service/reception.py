@@ -7,7 +7,7 @@ from typing import Any
 from weakref import WeakSet
 
 from sesmail.config.table import Config
-from sesmail.delivery.reception import Counter, FiledParcel
+from sesmail.delivery.reception import FiledParcel, Handover
 from sesmail.delivery.routing import Routing
 from sesmail.interfaces import Deliver, Hop
 from sesmail.mail.outcome import Outcome
@@ -26,15 +26,15 @@ def reception(config: Config, reactor: Any, routing: Routing, deliver: Deliver) 
     is lost when one of them is ended in the middle of a message."""
     workers = Workers(reactor, "lmtp", config.incoming.workers, config.limits.connections, daemon=True)
     # Not where temporary files are: that may be memory.
-    counter = Counter(routing.plan, deliver, config.service.state_dir)
-    return LMTPReception(counter, workers.run), workers
+    handover = Handover(routing.plan, deliver, config.service.state_dir)
+    return LMTPReception(handover, workers.run), workers
 
 
 class LMTPReception:
     """See interfaces.Reception. `run` runs what blocks, and how long that takes is up to the destinations."""
 
-    def __init__(self, counter: Counter, run: Run) -> None:
-        self._counter = counter
+    def __init__(self, handover: Handover, run: Run) -> None:
+        self._handover = handover
         self._run = run
         self.parcels: WeakSet[IncomingParcel] = WeakSet()
         """Those that are coming in."""
@@ -49,11 +49,11 @@ class LMTPReception:
 
     async def recipient(self, address: str, count: int) -> None:
         """See Reception."""
-        await self._run(self._counter.check, address)
+        await self._run(self._handover.check, address)
 
     async def begin(self, sender: str, recipients: Sequence[str], hop: Hop) -> IncomingParcel:
         """See Reception. How it came is not written anywhere: the server before this one has put its Received field there."""
-        parcel = IncomingParcel(self, self._counter.take(sender, recipients), self._run)
+        parcel = IncomingParcel(self, self._handover.take(sender, recipients), self._run)
         self.parcels.add(parcel)
         return parcel
 

@@ -16,7 +16,7 @@ import pytest
 
 from sesmail.aliases.model import AddressRules
 from sesmail.delivery.plan import Lmtp
-from sesmail.delivery.reception import Counter
+from sesmail.delivery.reception import Handover
 from sesmail.errors import Limited, MailError, Unavailable
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome
@@ -30,18 +30,18 @@ def office(tmp_path: Path) -> Office:
     return Office(directory(tmp_path / "mail"))
 
 
-def counter(office: Office, folder: Path | None = None) -> Counter:
-    return Counter(office.routing().plan, office.local().deliver, str(folder) if folder else None)
+def handover(office: Office, folder: Path | None = None) -> Handover:
+    return Handover(office.routing().plan, office.local().deliver, str(folder) if folder else None)
 
 
 def delivered(office: Office, *recipients: str, data: bytes = MAIL) -> dict[str, int]:
-    outcomes = counter(office).take(SENDER, recipients).deliver(data)
+    outcomes = handover(office).take(SENDER, recipients).deliver(data)
     return {recipient: outcome.code for recipient, outcome in outcomes.items()}
 
 
 def refusal(office: Office, recipient: str) -> str | None:
     with pytest.raises(MailError) as caught:
-        counter(office).check(recipient)
+        handover(office).check(recipient)
     return caught.value.smtp
 
 
@@ -55,7 +55,7 @@ def test_people_and_what_routes_lead_to_may_have_mail(office: Office) -> None:
         "kept@example.com": ["hold:"],
     }
     for recipient in (TOM, "tom+tag@example.com", "TOM@example.com", *office.routes):
-        counter(office).check(recipient)
+        handover(office).check(recipient)
 
 
 def test_nobody_of_that_name_is_550_5_1_1(office: Office) -> None:
@@ -75,7 +75,7 @@ def test_tables_that_cannot_be_asked_are_trouble_and_no_refusal() -> None:
         raise Unavailable
 
     with pytest.raises(Unavailable):
-        Counter(plan, lambda envelope, file: {}).check(TOM)  # type: ignore[arg-type]
+        Handover(plan, lambda envelope, file: {}).check(TOM)  # type: ignore[arg-type]
 
 
 def test_each_recipient_has_an_outcome_of_his_own(office: Office) -> None:
@@ -107,7 +107,7 @@ def test_a_store_that_fails_is_trouble_and_leaves_nothing(office: Office) -> Non
 
 
 def test_a_message_in_pieces_is_the_same_as_one_in_one(office: Office, tmp_path: Path) -> None:
-    parcel = counter(office, tmp_path).take(SENDER, (TOM,))
+    parcel = handover(office, tmp_path).take(SENDER, (TOM,))
     for start in range(0, len(MAIL) - 5, 7):
         parcel.write(MAIL[start : min(start + 7, len(MAIL) - 5)])
     assert [outcome.code for outcome in parcel.deliver(MAIL[-5:]).values()] == [250]
@@ -120,7 +120,7 @@ def test_the_file_of_a_message_has_no_name_and_is_gone_at_its_end(office: Office
     folder = tmp_path / "waiting"
     folder.mkdir()
     before = len(os.listdir("/proc/self/fd"))
-    parcels = [counter(office, folder).take(SENDER, (TOM,)) for _ in range(2)]
+    parcels = [handover(office, folder).take(SENDER, (TOM,)) for _ in range(2)]
     for parcel in parcels:
         parcel.write(MAIL)
     assert list(folder.iterdir()) == []
@@ -134,7 +134,7 @@ def test_the_file_of_a_message_has_no_name_and_is_gone_at_its_end(office: Office
 @pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 def test_a_full_disk_is_452_4_3_1_and_keeps_no_file(office: Office, tmp_path: Path, full: int) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    parcel = counter(office, tmp_path).take(SENDER, (TOM,))
+    parcel = handover(office, tmp_path).take(SENDER, (TOM,))
     parcel.write(MAIL)
     with patch.object(os, "write", side_effect=OSError(full, "full")):
         with pytest.raises(Limited) as caught:
@@ -149,12 +149,12 @@ def test_a_full_disk_is_452_4_3_1_and_keeps_no_file(office: Office, tmp_path: Pa
 
 def test_a_folder_that_is_not_there_is_trouble(office: Office, tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
-        counter(office, tmp_path / "none").take(SENDER, (TOM,)).write(MAIL)
+        handover(office, tmp_path / "none").take(SENDER, (TOM,)).write(MAIL)
 
 
 def test_a_write_that_stops_short_goes_on(office: Office, tmp_path: Path) -> None:
     write = os.write
-    parcel = counter(office, tmp_path).take(SENDER, (TOM,))
+    parcel = handover(office, tmp_path).take(SENDER, (TOM,))
     with patch.object(os, "write", lambda fd, data: write(fd, data[:3])):
         parcel.write(MAIL)
     parcel.deliver(b"")
@@ -166,13 +166,13 @@ def test_who_is_left_out_of_the_outcomes_is_tried_again() -> None:
     def deliver(envelope: Envelope, file: BinaryIO) -> Mapping[str, Outcome]:
         return {TOM: Outcome(250, "2.1.5", "Ok")}
 
-    parcel = Counter(lambda *_: None, deliver).take(SENDER, (TOM, ANNE))  # type: ignore[arg-type]
+    parcel = Handover(lambda *_: None, deliver).take(SENDER, (TOM, ANNE))  # type: ignore[arg-type]
     assert {recipient: outcome.code for recipient, outcome in parcel.deliver(MAIL).items()} == {TOM: 250, ANNE: 451}
 
 
 def test_a_large_message_is_in_the_memory_neither_coming_nor_going(office: Office, tmp_path: Path) -> None:
     octets = 20_000_000
-    parcel = counter(office, tmp_path).take(SENDER, (TOM, ANNE))
+    parcel = handover(office, tmp_path).take(SENDER, (TOM, ANNE))
     tracemalloc.start()
     for _ in range(octets // 65_000):
         parcel.write(PIECE * 65)

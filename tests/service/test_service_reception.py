@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from sesmail.delivery.reception import Counter
+from sesmail.delivery.reception import Handover
 from sesmail.errors import Unavailable
 from sesmail.service import reception
 from sesmail.service.reception import LMTPReception
@@ -46,7 +46,7 @@ def office(tmp_path: Path) -> Office:
 
 
 def taking(office: Office, run: Any = at_once) -> Any:
-    return LMTPReception(Counter(office.routing().plan, office.local().deliver), run)
+    return LMTPReception(Handover(office.routing().plan, office.local().deliver), run)
 
 
 def session(office: Office, run: Any = at_once) -> Received:
