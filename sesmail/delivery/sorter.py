@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from sesmail.aws import stamp
 from sesmail.aws.receipt import Notice, Verdict, Verdicts
 from sesmail.delivery.agent import Agents
 from sesmail.delivery.boxes import Boxes, StoreOf
-from sesmail.delivery.claims import Claims
+from sesmail.delivery.claims import Claims, Served
 from sesmail.delivery.copy import StoredMessage, beginning
 from sesmail.delivery.counts import Counts
 from sesmail.delivery.guess import Guessed, guessed, without_strangers
@@ -52,6 +52,7 @@ class Sorter:
         self._journey = Journey(inbox, agents, delete or Deletions(inbox.store).delete)
         self._held = Held(inbox)
         self._claims = Claims()
+        self._served = Served()
 
     def sort(self, notice: Notice, *, again: bool = False) -> Sorted:
         """Bring the message to everybody it is for; durable on return. `again`: it may have been tried before, as far as the caller knows.
@@ -97,9 +98,24 @@ class Sorter:
     def _sort(self, notice: Notice, again: bool) -> Sorted:
         try:
             known = self._known(notice)
-            return self._bring(Source.INCOMING, notice.key, known, again=again)
+            end = self._bring(Source.INCOMING, notice.key, known, again=again)
         except NoSuchMessage:
-            return Sorted.GONE if notice.recipients is None else self._late(notice)
+            end = Sorted.GONE if notice.recipients is None else self._late(notice)
+        if notice.recipients is not None:
+            self._compare(notice.message_id, notice.recipients, end)
+        return end
+
+    def _compare(self, id: str, recipients: Sequence[str], end: Sorted) -> None:
+        if end is not Sorted.GONE:
+            self._served.add(id, recipients)
+        elif missing := self._served.missing(id, recipients):
+            # Each rule of SES has a notice of its own, and knows only its own recipients.
+            log.error(
+                "message %s was gone before a notice told that it is for %s too: two receipt rules write to one place,"
+                " give each its own prefix",
+                id,
+                ", ".join(missing)[:1000],
+            )
 
     def _known(self, notice: Notice) -> Guessed:
         if notice.recipients is not None:

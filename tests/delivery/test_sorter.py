@@ -105,6 +105,16 @@ def test_an_event_that_comes_again_does_nothing(office: Office) -> None:
     assert sorter.counts.so_far() == {"done": 1, "gone": 2}
 
 
+def test_two_rules_that_write_to_one_place_are_told_of(quick: Office, caplog: pytest.LogCaptureFixture) -> None:
+    quick.arrive()
+    sorter = quick.sorter()
+    sorter.sort(notice(TOM, ANNE))
+    sorter.sort(notice(ANNE))
+    assert "two receipt rules" not in caplog.text
+    assert sorter.sort(notice(ANNE, BOB)) is Sorted.GONE
+    assert "is for bob@example.com too: two receipt rules write to one place" in caplog.text
+
+
 def test_a_second_thread_at_one_message_is_told_so(quick: Office) -> None:
     quick.arrive()
     inside, leave = threading.Event(), threading.Event()
