@@ -6,6 +6,8 @@ import itertools
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,8 @@ from tests.servers.ports import wait_until
 from tests.servers.sqs import KEYS, REGION, TestQueue, client, make_queue
 from tests.service import house as houses
 from tests.service.house import ANN, TOM, House
+
+ROOT = Path(__file__).parents[2]
 
 _numbers = itertools.count()
 
@@ -167,6 +171,27 @@ def test_a_stop_in_the_middle_loses_nothing(tmp_path: Path, post: Post) -> None:
     assert post.queue.counts() == (left, 0)
     with opened(tmp_path, post) as house:
         wait_for(house, TOM, *ids)
+        wait_until_empty(house, post.queue)
+        assert post.keys() == []
+
+
+def test_the_command_sorts_beside_a_gateway(tmp_path: Path, post: Post) -> None:
+    ids = [f"message{number:02}" for number in range(30)]
+    with opened(tmp_path, post) as house:
+        post.queue.send(*(json.dumps(post.notice(post.write(id), TOM, ANN)) for id in ids))
+        command = [sys.executable, "-m", "sesmail.cli.main", "sort", "--once"]
+        done = subprocess.run(
+            [*command, "--config", str(house.gateway.config_file)],
+            cwd=house.gateway.directory,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.stdout.startswith("queue: ")
+        wait_for(house, TOM, *ids)
+        wait_for(house, ANN, *ids)
         wait_until_empty(house, post.queue)
         assert post.keys() == []
 
