@@ -21,7 +21,7 @@ from sesmail.protocols.failures import known
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.lineserver import Gone, LineServer
 from sesmail.protocols.outlet import Connection
-from sesmail.protocols.policy import SessionPolicy
+from sesmail.protocols.policy import LoginPolicy, SessionPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +100,7 @@ class Session(LineServer, abc.ABC):
 class LoginListener(Listener):
     """What all sessions of a listener share on which people log in. `portal` is asked for what they log in to."""
 
+    policy: LoginPolicy
     portal: Portal
 
 
@@ -107,6 +108,7 @@ class LoginSession(Session):
     """A connection on which somebody logs in; for cred, the throttle and the lock it is the `Client`."""
 
     listener: LoginListener
+    policy: LoginPolicy
 
     def __init__(self, listener: LoginListener, protocol: str) -> None:
         super().__init__(listener, protocol)

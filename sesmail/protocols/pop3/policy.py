@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from sesmail.protocols.policy import SessionPolicy
+from sesmail.protocols.policy import LoginPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy(SessionPolicy):
+class Policy(LoginPolicy):
     """Times are in seconds.
 
     `plaintext`: whose passwords are taken without TLS; ``loopback`` means peers on this host. `expire_days` and `login_delay` are

@@ -1,20 +1,20 @@
-"""What one SMTP listener allows, offers and waits for."""
+"""What one listener for mail allows, offers and waits for."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from sesmail.protocols.policy import SessionPolicy
+from sesmail.protocols.policy import LoginPolicy, SessionPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Policy(SessionPolicy):
+class MailPolicy(SessionPolicy):
     """Times are in seconds.
 
     `hostname` is who we say we are. `max_size`: octets of a message with CRLF line ends, dots removed. `max_recipients` of one
     message. `bare_newlines`: what becomes of a message with a CR or LF that stands alone. `greeting_delay`: how long the greeting
-    waits for a client that talks before it. `command_timeout`: for the next command, once logged in.
+    waits for a client that talks before it. `command_timeout`: for the next command, where no login is waited for.
 
     While a message is received, its next octet may take `data_timeout`; on the whole it must come at `data_rate` octets a second or
     faster, but for `data_grace` seconds that the client may lose (RFC 5321 section 4.5.3.2 wants 3 minutes for one block).
@@ -40,7 +40,12 @@ class Policy(SessionPolicy):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LMTPPolicy(Policy):
+class Policy(MailPolicy, LoginPolicy):
+    """What a listener for mail programs that submit allows, offers and waits for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LMTPPolicy(MailPolicy):
     """Another mail server has accepted the mail already: what we refuse, it has to return, so we take what we can store."""
 
     max_size: int = 64 << 20

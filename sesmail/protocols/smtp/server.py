@@ -23,7 +23,7 @@ from sesmail.protocols import session
 from sesmail.protocols.failures import known
 from sesmail.protocols.inlet import LineTooLong
 from sesmail.protocols.lineserver import Gone
-from sesmail.protocols.smtp.policy import Policy
+from sesmail.protocols.smtp.policy import MailPolicy
 from sesmail.protocols.smtp.reading import Reading
 from sesmail.protocols.smtp.replies import COMMAND, MESSAGE, Codes, answer, code_of, refusal, reply
 
@@ -91,7 +91,7 @@ class Verb:
 class Listener(session.Listener):
     """What all sessions of one SMTP listener share."""
 
-    policy: Policy
+    policy: MailPolicy
     verbs: Mapping[bytes, Verb]
     reading: Reading = field(default_factory=Reading)
 
@@ -100,7 +100,7 @@ class SMTPSession(session.Session, abc.ABC):
     """A connection of a program that has mail for us."""
 
     listener: Listener
-    policy: Policy
+    policy: MailPolicy
     speaks: ClassVar[str]
     """The protocol's name in the greeting."""
     hello: ClassVar[str]

@@ -12,6 +12,7 @@ from sesmail.mail.address import path
 from sesmail.mail.outcome import Outcome
 from sesmail.protocols import session
 from sesmail.protocols.sasl import challenge, mechanisms
+from sesmail.protocols.smtp.policy import Policy
 from sesmail.protocols.smtp.replies import LOGIN, refusal, reply
 from sesmail.protocols.smtp.server import LOGIN_LINE, Listener, SMTPSession, State
 
@@ -22,11 +23,14 @@ _STRUCK_OUT = reply("421 4.7.0", "too many refused logins, closing")
 class SubmissionListener(Listener, session.LoginListener):
     """What all sessions of one submission listener share."""
 
+    policy: Policy
+
 
 class SubmissionSession(SMTPSession, session.LoginSession):
     """A connection of a mail program that submits messages."""
 
     listener: SubmissionListener
+    policy: Policy
     speaks = "ESMTP"
     hello = "EHLO"
     # RFC 2920 section 3.1: a client that has sent DATA already must not be asked for the message.
