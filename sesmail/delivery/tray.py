@@ -115,7 +115,10 @@ class Tray:
                     return []
                 due = min((task.due for task in self._settling), default=None)
                 self._ended.wait(None if due is None else max(0.01, due - self._now()))
-            batch = [task for task in ready if (task.after == DELETE) == (ready[0].after == DELETE)][:MOST]
+            deleting = ready[0].after == DELETE
+            # What waits for company goes with it.
+            more = [task for task in self._settling if deleting and not task.tries and task not in ready]
+            batch = [task for task in (*ready, *more) if (task.after == DELETE) == deleting][:MOST]
             self._settling = [task for task in self._settling if task not in batch]
             self._in_settlement |= set(batch)
             return batch

@@ -339,11 +339,11 @@ def test_messages_are_deleted_together_while_others_are_in_work() -> None:
             return super().delete(messages)
 
     def take(body: str, *, again: bool) -> None:
-        time.sleep(0.01)
+        time.sleep(0.05)
 
-    made.send(*bodies(60))
-    consumer = Consumer(Counting(made.place()), take, workers=4, wait=1)
-    assert consumer.until_empty() == Tries(done=60)
+    made.send(*bodies(30))
+    consumer = Consumer(Counting(made.place()), take, workers=2, wait=1)
+    assert consumer.until_empty() == Tries(done=30)
     assert made.empty
-    assert sum(sizes) == 60
-    assert len(sizes) <= 30
+    assert sum(sizes) == 30
+    assert len(sizes) <= 12
