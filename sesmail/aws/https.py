@@ -9,6 +9,8 @@ from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.request import HTTPDefaultErrorHandler, HTTPErrorProcessor, HTTPSHandler, OpenerDirector, ProxyHandler
 
+from botocore.session import Session
+
 from sesmail.errors import Refused, Unavailable
 
 LONGEST = 65_536
@@ -18,13 +20,18 @@ _PIECE = 8192
 _LATER = frozenset({403, 404, 408, 425, 429})
 
 
+def trust() -> ssl.SSLContext:
+    """Verifies certificates by the roots that boto3 is told to trust (``AWS_CA_BUNDLE``), else by the system's. Raises OSError."""
+    return ssl.create_default_context(cafile=Session().get_config_variable("ca_bundle"))
+
+
 class Https:
-    """Gets https URLs whose host was checked by the caller. The host's certificate is verified, by the system's roots unless `context`
-    says otherwise; a proxy of the environment (``HTTPS_PROXY``) is used. Thread-safe."""
+    """Gets https URLs whose host was checked by the caller. The host's certificate is verified as `context` says; a proxy of the
+    environment (``HTTPS_PROXY``) is used. Thread-safe."""
 
     def __init__(
         self,
-        context: ssl.SSLContext | None = None,
+        context: ssl.SSLContext,
         *,
         timeout: float = TIMEOUT,
         longest: int = LONGEST,
@@ -37,7 +44,7 @@ class Https:
         self._opener = OpenerDirector()
         for handler in (
             ProxyHandler(),
-            HTTPSHandler(context=context or ssl.create_default_context()),
+            HTTPSHandler(context=context),
             HTTPDefaultErrorHandler(),
             HTTPErrorProcessor(),
         ):

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.application.service import MultiService
 
 from sesmail.assembly.whom import whom
-from sesmail.aws.https import Https
+from sesmail.aws.https import Https, trust
 from sesmail.aws.ses import SesPlace
 from sesmail.aws.sns import Message, Signatures
 from sesmail.aws.snscertificates import Certificates
@@ -40,7 +40,7 @@ class SnsService(MultiService):
         self._asking = Workers(reactor, "asking SNS", ASKING, ASKING_WAITING, daemon=True)
         for workers in (self._sorting, self._asking):
             workers.setServiceParent(self)
-        https = Https()
+        https = Https(trust())
         self._intake = intake
         self._confirmed = _confirm(config, https)
         signatures = Signatures(config.sns.topics, Certificates(https.get), versions=config.sns.versions)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from sesmail.aws.https import Https
+from sesmail.aws.https import Https, trust
 from sesmail.aws.ses import SesPlace
 from sesmail.aws.sns import Message, read
 from sesmail.aws.snsconfirm import ByApi, ByUrl
@@ -29,7 +29,7 @@ class Opened(Https):
     """Opens nothing, and keeps what it was to open."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(trust())
         self.urls: list[str] = []
 
     def get(self, url: str) -> bytes:

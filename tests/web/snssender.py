@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 import socket
 import ssl
 import threading
@@ -20,6 +21,10 @@ from pathlib import Path
 from tests.aws.snssigner import HOST, NOW, Signer, body, headers
 from tests.servers.certificates import Authority
 
+_CONFIRMED = (
+    b"<ConfirmSubscriptionResponse><ConfirmSubscriptionResult><SubscriptionArn>x</SubscriptionArn></ConfirmSubscriptionResult>"
+    b"</ConfirmSubscriptionResponse>"
+)
 _NAME = HOST.removeprefix("https://")
 
 
@@ -68,7 +73,8 @@ class Sender:
 
 @dataclass
 class Aws:
-    """The host of SNS, found through a proxy. `environment` leads a process there; `asked` are the paths that were asked for."""
+    """The host of SNS, found through a proxy. `environment` leads a process there; `asked` are the paths that were asked for, or
+    what was sent to the API."""
 
     signer: Signer
     environment: dict[str, str]
@@ -85,7 +91,7 @@ def aws(folder: Path) -> Iterator[Aws]:
     context.load_cert_chain(issued.certificate, issued.key)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         proxy = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        environment = {"HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1,localhost", "SSL_CERT_FILE": str(authority.certificate)}
+        environment = {"HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1,localhost", "AWS_CA_BUNDLE": str(authority.certificate)}
         found = Aws(Signer(begins=days - 1, ends=days + 30), environment)
         thread = threading.Thread(target=_serve, args=(listening, context, found), daemon=True)
         thread.start()
@@ -108,16 +114,26 @@ def _serve(listening: socket.socket, context: ssl.SSLContext, found: Aws) -> Non
                 continue
             plain.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             with context.wrap_socket(plain, server_side=True) as connection:
-                connection.sendall(_answer(_head(connection).split(" ")[1], found))
+                connection.sendall(_answer(_asked(connection), found))
 
 
 def _answer(path: str, found: Aws) -> bytes:
     found.asked.append(path)
     if HOST + path == found.signer.certificate_url:
         return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + found.signer.pem
-    if path.startswith("/?Action=ConfirmSubscription&"):
-        return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<ConfirmSubscriptionResponse/>"
+    if "Action=ConfirmSubscription&" in path:
+        return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + _CONFIRMED
     return b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n"
+
+
+def _asked(connection: ssl.SSLSocket) -> str:
+    head, _, content = _head(connection).partition("\r\n\r\n")
+    if not head.startswith("POST"):
+        return head.split(" ")[1]
+    length = int(re.findall(r"(?i)\ncontent-length: (\d+)", head)[0])
+    while len(content) < length:
+        content += connection.recv(4096).decode()
+    return content
 
 
 def _head(connection: socket.socket) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from threading import Event
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from sesmail.errors import Busy, Limited, Malformed, Refused, TooLarge, Unavailable
+from sesmail.service.workers import Workers
 from tests.aws.snssigner import TOKEN, TOPIC, Signer, rsa_key
 from tests.service.tls import in_thread
-from tests.web.doorhouse import BASIC, LOGIN, House, failing, later, post, request, until
+from tests.web.doorhouse import BASIC, LOGIN, House, failing, later, post, reactor, request, until
 
 _NOTICE = '{"notificationType":"Received","secret":"body-of-mail"}'
 
@@ -100,6 +102,22 @@ class Deliveries(TestCase):
         for error in (Malformed(), TooLarge(), Refused()):
             self.house.taking = failing(error)
             self.assertEqual(await self.house.post(self.signer.notification("no event of mail")), 500)
+
+    async def test_what_no_worker_has_room_for_comes_again_and_waits_nowhere(self) -> None:
+        workers, go = Workers(reactor, "few", 1, 1), Event()
+        workers.startService()
+        self.addCleanup(workers.stopService)
+        self.addCleanup(go.set)
+
+        async def taking(text: str) -> None:
+            await workers.run(go.wait, 60)
+
+        self.house.taking = taking
+        posts = [Deferred.fromCoroutine(self.house.post(self.signer.notification(str(n)))) for n in range(3)]
+        await until(lambda: any(one.called for one in posts))
+        self.assertEqual(sum(one.called for one in posts), 1)
+        go.set()
+        self.assertEqual(sorted([await one for one in posts]), [200, 200, 503])
 
     async def test_a_bug_is_logged_and_comes_again(self) -> None:
         self.house.taking = failing(ZeroDivisionError("at home"))

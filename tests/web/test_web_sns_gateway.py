@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -116,6 +117,17 @@ def test_a_subscription_is_confirmed_by_its_url(here: Here, running: Gateway) ->
     assert f"/?Action=ConfirmSubscription&TopicArn={TOPIC}&Token={confirmation['Token']}" in here.cloud.asked
     assert str(confirmation["Token"]) not in running.log()
     assert "geheim" not in running.log()
+
+
+def test_a_subscription_is_confirmed_by_the_api_where_that_is_wished(here: Here) -> None:
+    config = here.config(confirm="api", listeners=[{"endpoint": f"tcp:{(port := free_port())}:interface=127.0.0.1"}])
+    with gateway.running(config, environment=here.cloud.environment):
+        confirmation = here.cloud.signer.confirmation(at=time.time())
+        assert Sender(port, here.trust, "sns:geheim").deliver(confirmation) == [401, 200]
+    asked = parse_qs(here.cloud.asked[-1])
+    assert asked["Action"] == ["ConfirmSubscription"]
+    assert asked["AuthenticateOnUnsubscribe"] == ["true"]
+    assert asked["Token"] == [confirmation["Token"]]
 
 
 def test_a_notice_that_comes_twice_brings_one_message(here: Here, running: Gateway) -> None:
