@@ -13,7 +13,7 @@ from sesmail.delivery.plan import Bounce, Destination, Drop, Forward, Hold, Lmtp
 from sesmail.delivery.route import route
 from sesmail.delivery.targets import Targets, in_places, look_up
 from sesmail.errors import NoSuchMailbox, Unavailable
-from sesmail.interfaces import Place, StorePlace
+from sesmail.interfaces import StorePlace
 from sesmail.mail.envelope import Envelope
 from sesmail.storage.keys import Places
 
