@@ -167,8 +167,8 @@ def test_a_stop_in_the_middle_loses_nothing(tmp_path: Path, post: Post) -> None:
         log = house.gateway.log()
     assert "Traceback" not in log
     left = len(post.keys())
-    # What was not begun was given back: nobody has to wait for it.
-    assert post.queue.counts() == (left, 0)
+    # What is not done is still told of; a poll that nobody waited for may have brought some of it, which comes again.
+    assert sum(post.queue.counts()) == left
     with opened(tmp_path, post) as house:
         wait_for(house, TOM, *ids)
         wait_until_empty(house, post.queue)
