@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from functools import cached_property
 from typing import BinaryIO
 
 from sesmail.delivery.boxes import Boxes, labelled
@@ -27,12 +26,16 @@ class StoredMessage:
         self._store = store
         self._key = key
         self._boxes = boxes
+        self._head: Head | None = None
         self._fetched: Fetched | None = None
 
-    @cached_property
+    @property
     def head(self) -> Head:
         """What the store knows of it: asked once. Raises NoSuchMessage, Unavailable."""
-        return self._store.head(self._key)
+        # Not functools.cached_property: before Python 3.12 that lets only one thread at a time in, whatever the object.
+        if self._head is None:
+            self._head = self._store.head(self._key)
+        return self._head
 
     def look(self) -> None:
         """Raises NoSuchMessage when it is gone, Unavailable."""

@@ -13,7 +13,7 @@ import pytest
 from sesmail.delivery.journey import Sorted
 from sesmail.delivery.sorter import Sorter
 from sesmail.errors import Busy, Unavailable
-from sesmail.storage.store import Store
+from sesmail.storage.store import Head, Store
 from tests.delivery.failing import FailingStore
 from tests.delivery.sorting import ANNE, BOB, TOM, Office, box, bucket, directory, notice
 
@@ -97,3 +97,27 @@ def test_everybody_gets_every_message_once_from_an_unlucky_store(tmp_path: Path)
     # Two failures at one message: what was done could not be written down either.
     assert sum(crowd.read.values()) - len(wanted) <= 5
     assert [key for key in office.listed() if not key.startswith(".sesmail/progress/")] == []
+
+
+class Meeting(FailingStore):
+    """Whoever asks about a message waits there for another one who does."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._both = threading.Barrier(2)
+
+    def head(self, key: str) -> Head:
+        self._both.wait(10)
+        return super().head(key)
+
+
+def test_no_message_waits_until_the_store_has_told_of_another(tmp_path: Path) -> None:
+    office = Office(directory(tmp_path / "store"))
+    office.store = Meeting(office.real)
+    object.__setattr__(office.inbox, "store", office.store)
+    ids = [f"{number:032d}" for number in range(2)]
+    for id in ids:
+        office.arrive(id)
+    sorter = office.sorter()
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(lambda id: sorter.sort(notice(TOM, id=id)), ids)) == [Sorted.DONE] * 2
