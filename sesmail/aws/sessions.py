@@ -144,7 +144,7 @@ class Clients:
             style = "path"
         settings: dict[str, Any] = {
             **self._timeouts,
-            "retries": {"mode": "standard", "max_attempts": self._attempts},
+            "retries": {"mode": "standard", "total_max_attempts": self._attempts},
             "s3": {"addressing_style": style, "us_east_1_regional_endpoint": "regional"},
             "signature_version": "s3v4",
             # A thread that finds none free opens one, and closes it after its request.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.utils import parse_timestamp
 
 from sesmail.aws.sessions import Clients, bucket, moment
@@ -130,6 +131,16 @@ def test_a_time_is_read_as_botocore_reads_it(value: object) -> None:
 def test_what_is_no_time_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="timestamp"):
         moment(value)
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_request_is_tried_as_often_as_it_is_said(attempts: int) -> None:
+    asked: list[object] = []
+    client = Clients(attempts=attempts).s3(replace(_OTHER, endpoint="http://127.0.0.1:1"))
+    client.meta.events.register("before-send.s3", lambda request, **_: asked.append(request))
+    with pytest.raises(EndpointConnectionError):
+        client.head_object(Bucket="mail", Key="x")
+    assert len(asked) == attempts
 
 
 def test_clients_read_times_so_and_say_who_they_are() -> None:
