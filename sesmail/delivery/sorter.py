@@ -17,12 +17,13 @@ from sesmail.delivery.counts import Counts
 from sesmail.delivery.guess import Guessed, guessed, without_strangers
 from sesmail.delivery.held import Held
 from sesmail.delivery.heldrecord import HeldRecord
-from sesmail.delivery.inbox import Inbox, checked_id
+from sesmail.delivery.inbox import RECORDS, Inbox, checked_id
 from sesmail.delivery.journey import Journey, Sorted, Source
 from sesmail.delivery.message import Arrival
 from sesmail.delivery.plan import Plan
 from sesmail.delivery.routing import Routing
-from sesmail.errors import Malformed, NoSuchMessage
+from sesmail.errors import MailError, Malformed, NoSuchMessage
+from sesmail.storage.store import look
 from sesmail.storage.together import Deletions
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,8 @@ class Sorter:
             end = self._bring(Source.INCOMING, notice.key, known, again=again)
         except NoSuchMessage:
             end = Sorted.GONE if notice.recipients is None else self._late(notice)
+            if again and end is Sorted.GONE:
+                self._tidy(notice.message_id)
         if notice.recipients is not None:
             self._compare(notice.message_id, notice.recipients, end)
         return end
@@ -146,6 +149,15 @@ class Sorter:
         else:
             known = Guessed(_of_record(id, record))
         return self._bring(Source.HELD, key, known, again=True, trusted=anyway)
+
+    def _tidy(self, id: str) -> None:
+        """Remove what is written about a message that is nowhere: the last try did not hear that it had come to its end."""
+        store = self._inbox.store
+        try:
+            if all(look(store, prefix + id) is None for prefix in (self._inbox.swept, self._inbox.held)):
+                store.delete([self._inbox.progress + id, RECORDS + id])
+        except MailError as error:
+            log.warning("message %s: what is written about it cannot be removed: %s", id, error)
 
     def _bring(self, source: Source, key: str, known: Guessed, *, again: bool, trusted: bool = False) -> Sorted:
         plan = self._plan(known, trusted)

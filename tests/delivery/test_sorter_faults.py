@@ -152,6 +152,9 @@ def check(make: Callable[[], Store], story: Story, *, reads: bool, late: bool) -
             assert 1 <= counts.get(address, 0) <= most, f"{address}: {counts} after {place}"
         assert set(counts) == set(story.has), place
         ended(world, place)
+        if not (story.kept or story.swept or retry in story.acts or (what, key) == ("delete", f".sesmail/progress/{ID}")):
+            # What cannot be removed itself expires.
+            assert world.office.listed(".sesmail/") == [], place
     return len(planned)
 
 
