@@ -144,7 +144,7 @@ class _Proxy:
         if rule is not None and rule.fault == "refuse":
             _reset(writer)
         if rule is not None and rule.fault in _REFUSALS:
-            writer.write(_refusal(*_REFUSALS[rule.fault]))
+            writer.write(_refusal(*_REFUSALS[rule.fault], bodiless=head.startswith(b"HEAD ")))
             return
         upstream_reader, upstream = await asyncio.open_connection(*self._server, limit=_HEAD)
         try:
@@ -195,9 +195,10 @@ def _length(head: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
-def _refusal(status: str, code: str) -> bytes:
+def _refusal(status: str, code: str, *, bodiless: bool) -> bytes:
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>as told</Message></Error>".encode()
-    return f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    return head if bodiless else head + body
 
 
 async def _main(port: int, control: int, host: str, server: int) -> None:
