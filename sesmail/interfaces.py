@@ -161,13 +161,14 @@ class Hop:
     """How a message came in: what its Received field says (RFC 5321 section 4.4).
 
     `helo` is what the client calls itself, unverified; `protocol` a name of RFC 3848 such as ``ESMTPSA``; `tls` the version and
-    cipher, if any.
+    cipher, if any. `queue_id`: see Envelope; only a program of ours says it.
     """
 
     peer: str
     helo: str
     protocol: str
     tls: str | None = None
+    queue_id: str | None = None
 
 
 class Letter(Protocol):

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from sesmail.delivery.agent import Agents
 from sesmail.delivery.boxes import Boxes, StoreOf
+from sesmail.delivery.called import called, digest
 from sesmail.delivery.carry import carry
 from sesmail.delivery.filed import SUFFIX, FiledMessage, id_of
 from sesmail.delivery.held import Held
@@ -60,7 +61,7 @@ class Local:
         outcomes: dict[str, Outcome] = {}
         try:
             plan, outcomes = self._plan(envelope)
-            arrival = Arrival(id_of(message), envelope.sender, envelope.recipients, self._now())
+            arrival = Arrival(_id(envelope, message), envelope.sender, envelope.recipients, self._now())
             outcomes |= self._delivered(plan, FiledMessage(message, arrival, self._boxes))
         except Exception as error:
             _log(error)
@@ -121,6 +122,12 @@ class Local:
                 self._progress.forget(id)
         except MailError as error:
             log.warning("message %s: what is done cannot be recorded, and may be done twice: %s", id, error)
+
+
+def _id(envelope: Envelope, message: BinaryIO) -> str:
+    if envelope.queue_id is None:
+        return id_of(message)
+    return called(digest(message), envelope.queue_id, envelope.sender, envelope.recipients) + SUFFIX
 
 
 def _is_partial(plan: Plan) -> bool:

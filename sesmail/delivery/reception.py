@@ -43,9 +43,9 @@ class Handover:
         if said and (first := said[0]) is not None and None not in said:
             raise Refused(first.text, smtp=f"{first.code} {first.status}")
 
-    def take(self, sender: str, recipients: Sequence[str]) -> FiledParcel:
-        """One message for these, each named once."""
-        return FiledParcel(self, Envelope(sender, tuple(recipients)))
+    def take(self, sender: str, recipients: Sequence[str], queue_id: str | None = None) -> FiledParcel:
+        """One message for these, each named once. `queue_id`: see Envelope."""
+        return FiledParcel(self, Envelope(sender, tuple(recipients), queue_id=queue_id))
 
 
 class FiledParcel:

@@ -53,7 +53,7 @@ class LMTPReception:
 
     async def begin(self, sender: str, recipients: Sequence[str], hop: Hop) -> IncomingParcel:
         """See Reception. How it came is not written anywhere: the server before this one has put its Received field there."""
-        parcel = IncomingParcel(self, self._handover.take(sender, recipients), self._run)
+        parcel = IncomingParcel(self, self._handover.take(sender, recipients, hop.queue_id), self._run)
         self.parcels.add(parcel)
         return parcel
 

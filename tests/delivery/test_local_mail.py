@@ -230,3 +230,10 @@ def test_no_mail_of_ours_lands_where_mail_comes_in(quick: Office, monkeypatch: p
         assert replies(send(quick, TOM)) == {TOM: "451 4.3.0"}
     assert quick.listed() == []
     assert Inbox(quick.store, "inbox", "").is_ours("directly")
+
+
+def test_what_another_server_calls_two_is_two_however_alike(office: Office) -> None:
+    for queue_id in ("one", "two", "one"):
+        envelope = Envelope(_SENDER, (TOM,), queue_id=queue_id)
+        assert office.local().deliver(envelope, io.BytesIO(MAIL))[TOM].code == 250
+    assert len(office.listed("mail/")) == 2

@@ -135,7 +135,7 @@ class Transfer:
 def _hop(session: SMTPSession) -> Hop:
     if session.tls is None:
         session.tls = _tls(session.transport)
-    return Hop(session.peer, session.helo, session.way, session.tls)
+    return Hop(session.peer, session.helo, session.way, session.tls, session.queue_id)
 
 
 def _tls(transport: Any) -> str | None:

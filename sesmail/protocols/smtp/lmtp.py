@@ -11,6 +11,7 @@ from typing import cast
 from sesmail.interfaces import Letter, Parcel, Reception
 from sesmail.mail.address import any_path
 from sesmail.mail.outcome import Outcome
+from sesmail.protocols.smtp.parameters import QUEUE_ID
 from sesmail.protocols.smtp.replies import reply
 from sesmail.protocols.smtp.server import Listener, SMTPSession, State
 
@@ -72,6 +73,11 @@ class LMTPSession(SMTPSession):
         return "LMTPS" if self.secure else "LMTP"
 
     @property
+    def ours(self) -> bool:
+        """See SMTPSession: by a UNIX socket, where whoever may connect may deliver anything anyway."""
+        return self.peer == "unix"
+
+    @property
     def answers(self) -> int:
         """See SMTPSession."""
         return len(self.recipients)
@@ -92,6 +98,8 @@ class LMTPSession(SMTPSession):
         """See SMTPSession."""
         if not self.secure and self.listener.starttls is not None:
             yield "STARTTLS"
+        if self.ours:
+            yield QUEUE_ID
 
     async def finish(self, letter: Letter | Parcel) -> Sequence[Outcome]:
         """See SMTPSession. Who was named twice has two answers, in the order of the RCPT commands."""

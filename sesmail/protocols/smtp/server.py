@@ -122,6 +122,8 @@ class SMTPSession(session.Session, abc.ABC):
         self.tls: str | None = None
         """Version and cipher, once they were asked for."""
         self.sender = ""
+        self.queue_id: str | None = None
+        """See Hop."""
         self.recipients: list[str] = []
         self.refused = 0
         """Recipients of this transaction that were refused."""
@@ -134,6 +136,11 @@ class SMTPSession(session.Session, abc.ABC):
     @abc.abstractmethod
     def taker(self) -> Submission | Reception:
         """Who takes the mail. Raises Refused where nobody does."""
+
+    @property
+    def ours(self) -> bool:
+        """Whether the client may be a program of ours."""
+        return False
 
     @property
     @abc.abstractmethod
@@ -179,7 +186,7 @@ class SMTPSession(session.Session, abc.ABC):
 
     def reset(self) -> None:
         """No transaction is open any more."""
-        self.sender, self.recipients, self.refused = "", [], 0
+        self.sender, self.queue_id, self.recipients, self.refused = "", None, [], 0
         self.state = self.greeted
 
     def forget(self) -> None:

@@ -18,9 +18,9 @@ async def mail(session: SMTPSession, argument: bytes) -> None:
     """MAIL: the sender, if he may be."""
     sender, parameters = _read(argument, b"FROM:", session.sender_of, "501 5.1.7")
     _check_extended(session, parameters)
-    check_mail(parameters, session.policy.max_size)
+    queue_id = check_mail(parameters, session.policy.max_size, ours=session.ours)
     await session.taker.sender(sender)
-    session.sender, session.state = sender, State.MAIL
+    session.sender, session.queue_id, session.state = sender, queue_id, State.MAIL
     await session.push(reply("250 2.1.0", "sender ok"))
 
 
