@@ -27,7 +27,7 @@ def makeService(options: Options) -> IService:
         # Only now: listing the options needs neither the reactor nor the rooms, and choosing a reactor comes before both.
         from twisted.internet import reactor
 
-        from sesmail.service.gateway import build
+        from sesmail.service.building import build
 
         return build(config, reactor)
     except ConfigError as error:

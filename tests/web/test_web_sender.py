@@ -7,8 +7,8 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from sesmail.errors import Unavailable
+from sesmail.service.building import _today
 from sesmail.service.certificates import CertificateStore
-from sesmail.service.gateway import _today
 from sesmail.service.keypair import Pair
 from tests.servers.certificates import Authority
 from tests.service.tls import temporary, trusting

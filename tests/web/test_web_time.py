@@ -13,8 +13,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from sesmail.service.building import _today
 from sesmail.service.certificates import CertificateStore
-from sesmail.service.gateway import _today
 from sesmail.service.keypair import Pair
 from tests.servers.certificates import Authority
 from tests.service.tls import shown, temporary, trusting

@@ -1,0 +1,210 @@
+"""All rooms put together from one configuration."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from twisted.application.internet import TimerService
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred
+from twisted.mail.pop3 import IMailbox
+from zope.interface.interface import InterfaceClass
+
+from sesmail.assembly import stores
+from sesmail.assembly.couriers import courier
+from sesmail.assembly.sorting import receiving
+from sesmail.auth.realm import Factory
+from sesmail.config.problems import ConfigError, Problem, Where
+from sesmail.config.stores import default_store
+from sesmail.config.table import Config
+from sesmail.errors import MailError
+from sesmail.protocols.smtp.avatar import ISubmission
+from sesmail.service import locks, logins, logs, maildrops
+from sesmail.service.certificates import CertificateStore
+from sesmail.service.collecting import Collecting, collects
+from sesmail.service.doors import doors
+from sesmail.service.gateway import Gateway
+from sesmail.service.hangup import Hangup
+from sesmail.service.keypair import BadCertificate, Pair
+from sesmail.service.listeners import BadEndpoint
+from sesmail.service.openfiles import make_room
+from sesmail.service.passwdfiles import PasswdFiles
+from sesmail.service.people import People
+from sesmail.service.reception import reception
+from sesmail.service.selfsigned import self_signed
+from sesmail.service.sending import Sending, submission
+from sesmail.service.snsdoor import SnsService, sns_doors
+from sesmail.service.workers import Workers
+from sesmail.storage.bucketlock import BucketLock
+
+_log = logging.getLogger(__name__)
+
+READ_THREADS = 16
+# Descriptors beside connections: libraries, blocking clients, files of a directory store, some for luck.
+OTHER_FILES = 256
+
+
+def build(config: Config, reactor: Any) -> Gateway:
+    """The service for this configuration, not yet started. Makes state_dir, and a self-signed certificate where one is to be
+    made. Raises ConfigError for what only shows now: certificates, endpoints, checkers."""
+    logs.join(config.log.level)
+    for warning in config.warnings:
+        _log.warning("%s", warning)
+    try:
+        gateway = _built(config, reactor)
+        # What is imported by now stays for ever. Left to the garbage collector, each of its full passes (a large listing
+        # brings one about) would look through all of it and hold the reactor for some 30 ms.
+        gc.collect()
+        gc.freeze()
+        return gateway
+    except LookupError as error:
+        raise _problem(config, "auth.checkers", f"there is no checker {error}") from error
+    except BadCertificate as error:
+        raise _problem(config, "tls.certificates", str(error)) from error
+    except BadEndpoint as error:
+        raise _problem(config, error.option, str(error)) from error
+    except MailError as error:
+        raise _problem(config, "", str(error)) from error
+    except OSError as error:
+        raise _problem(config, "service.state_dir", f"{error.filename}: {error.strerror}") from error
+
+
+def _problem(config: Config, key: str, message: str) -> ConfigError:
+    return ConfigError([Problem(Where(config.source or "configuration"), key, message)])
+
+
+def _built(config: Config, reactor: Any) -> Gateway:
+    make_room(_files(config))
+    _make_embedded_store(config)
+    house = _House(config, reactor)
+    portal = house.portal({IMailbox: house.maildrops(), **house.sending()})
+    certificates = house.certificates()
+    house.reload(certificates)
+    house.listen(portal, certificates)
+    house.collect()
+    return house.gateway
+
+
+def _files(config: Config) -> int:
+    # A session that sends mail has a file open beside its connection.
+    sessions = config.limits.connections * (2 if config.submission.listeners or config.lmtp.listeners else 1)
+    sns = config.limits.connections if config.sns.listeners else 0
+    return sessions + sns + config.storage.connections + OTHER_FILES
+
+
+class _House:
+    """What the parts of a gateway share, and the parts that are made of it. Everything that runs goes into `gateway`."""
+
+    def __init__(self, config: Config, reactor: Any) -> None:
+        self._config = config
+        self._reactor = reactor
+        waiting = config.limits.connections
+        self._workers = Workers(reactor, "logins", config.service.login_workers, waiting)
+        # What a session reads ahead waits here too.
+        reading = Workers(reactor, "reading", READ_THREADS, waiting * (config.read_ahead.messages + 2))
+        reached = stores.clients(config)
+        self._readers = maildrops.readers(config, reactor, reading, reached)
+        self._store_of = stores.blocking_stores(reached)
+        self._end = ExitStack()
+        self._mail = receiving(config, self._end, store_of=self._store_of)
+        self.gateway = Gateway(self._readers, config.service.drain, reactor)
+        for workers in (self._workers, reading):
+            workers.setServiceParent(self.gateway)
+
+    def maildrops(self) -> Factory:
+        """What a POP3 session is given."""
+        lock = locks.lock(self._config, self._reactor, self._workers, self._store_of)
+        if isinstance(lock, BucketLock):
+            locks.TryOut(lock, locks.to_try_out(self._config)).setServiceParent(self.gateway)
+        return logins.pop3_mailbox(
+            maildrops.maildrops(self._config, self._reactor, self._readers, self._workers, self._store_of, lock)
+        )
+
+    def sending(self) -> dict[InterfaceClass, Factory]:
+        """What a submission session is given; nothing where nobody submits."""
+        if not self._config.submission.listeners:
+            return {}
+        deliver = self._mail.local.deliver
+        carrier = courier(self._config, deliver, self._mail.outward)
+        sending = Sending(self._config, self._reactor, carrier, deliver, self._end.close)
+        sending.setServiceParent(self.gateway)
+        self.gateway.sending = sending
+        people = People(self._mail.routing, self._mail.senders, self._workers)
+        return {ISubmission: submission(self._config, self._reactor, sending, people)}
+
+    def portal(self, factories: dict[InterfaceClass, Factory]) -> Portal:
+        """Who may log in, and what he is given then."""
+        where = stores.places(self._config)
+        files = PasswdFiles(where, default_store(self._config), self._config.auth.passwd_file, self._store_of)
+        checkers = logins.checkers(self._config, self._reactor, where, files, self._readers, self._workers)
+        logins.Closing(checkers.values()).setServiceParent(self.gateway)
+        return logins.portal(self._config, self._reactor, factories, checkers)
+
+    def certificates(self) -> CertificateStore | None:
+        """Looked at again while the gateway runs; None where nobody speaks TLS."""
+        if all(listener.tls == "none" for listener in itertools.chain(*self._config.listeners.values())):
+            return None
+        store = CertificateStore(_pairs(self._config), _today)
+        watch = TimerService(self._config.tls.reload_seconds, store.refresh)
+        watch.clock = self._reactor
+        watch.setServiceParent(self.gateway)
+        return store
+
+    def reload(self, certificates: CertificateStore | None) -> None:
+        """What a hangup has read again. Without anything to read it must not end the process either."""
+        again = [certificates.reload] if certificates else []
+        if self._mail.reload is not None:
+            again.append(_in_worker(self._workers, self._mail.reload))
+        Hangup(self._reactor, again).setServiceParent(self.gateway)
+
+    def listen(self, portal: Portal, certificates: CertificateStore | None) -> None:
+        """Every listener of the configuration."""
+        taker = None
+        if self._config.lmtp.listeners:
+            taker, taking = reception(self._config, self._reactor, self._mail.routing, self._mail.local.deliver)
+            taking.setServiceParent(self.gateway)
+        for listener, factory in doors(self._config, self._reactor, portal, certificates, taker):
+            self.gateway.listen(listener, factory)
+        if self._config.sns.listeners:
+            sns = SnsService(self._config, self._reactor, self._mail.intake)
+            sns.setServiceParent(self.gateway)
+            for listener, site in sns_doors(self._config, self._reactor, sns.door, certificates):
+                self.gateway.listen(listener, site)
+
+    def collect(self) -> None:
+        """Mail that comes in, where there is a queue or a sweep."""
+        if collects(self._config):
+            self.gateway.collecting = Collecting(self._config, self._reactor, self._mail)
+            self.gateway.collecting.setServiceParent(self.gateway)
+
+
+def _in_worker(workers: Workers, reload: Callable[[], None]) -> Callable[[], None]:
+    def begin() -> None:
+        reloaded = Deferred.fromCoroutine(workers.run(reload))
+        reloaded.addErrback(lambda failure: _log.error("the table of aliases stays as it was: %s", failure.value))
+
+    return begin
+
+
+def _make_embedded_store(config: Config) -> None:
+    # Any other directory must be there already: a disk that is not mounted must not look like an empty store.
+    root = Path(config.service.state_dir) / "mail"
+    if config.storage.url == f"file://{root}":
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _pairs(config: Config) -> Sequence[Pair]:
+    given = [Pair(Path(one.certificate), Path(one.key)) for one in config.tls.certificates]
+    return given or [self_signed(Path(config.service.state_dir), socket.gethostname(), _today())]
+
+
+def _today() -> datetime:
+    return datetime.now(UTC)
