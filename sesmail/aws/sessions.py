@@ -38,10 +38,15 @@ def bucket(place: StorePlace) -> str:
     return parts.netloc
 
 
+def is_region(name: str) -> bool:
+    """Whether it may become part of a host name of AWS."""
+    return _REGION.match(name) is not None
+
+
 def check(place: StorePlace) -> None:
     """Raises Malformed unless bucket and region, where one is named, may become part of a host name."""
     bucket(place)
-    if place.region is not None and not _REGION.match(place.region):
+    if place.region is not None and not is_region(place.region):
         raise Malformed(cause=f"not a region: {place.region!r}")
 
 
@@ -203,7 +208,7 @@ def session_as(whom: Whom, *, sts_endpoint: str | None) -> botocore.session.Sess
     session = botocore.session.Session(profile=whom.profile)
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=moment)
     region = whom.region or session.get_config_variable("region") or "us-east-1"
-    if not whom.endpoint and not _REGION.match(region):
+    if not whom.endpoint and not is_region(region):
         raise Unavailable(cause=f"not a region: {region!r}")
     session.set_config_variable("region", region)
     if whom.keys:

@@ -1,0 +1,53 @@
+"""Data keys that KMS has unwrapped, remembered for a short time: mail programs look at a message more than once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+from sesmail.interfaces import StorePlace
+
+Decrypt = Callable[[StorePlace, bytes, Mapping[str, str]], bytes]
+"""As whom, the wrapped key, its context: see `aws.kms.Kms.decrypt`."""
+
+
+class DataKeys:
+    """Thread-safe. At most `most` keys, each for at most `seconds` (0: none is kept), and only for whom KMS gave it to."""
+
+    def __init__(
+        self, decrypt: Decrypt, *, seconds: float, most: int = 10_000, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._decrypt = decrypt
+        self._seconds = seconds
+        self._most = most
+        self._now = now
+        self._kept: OrderedDict[tuple[StorePlace, bytes], tuple[float, bytes]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def key(self, place: StorePlace, wrapped: bytes, context: Mapping[str, str]) -> bytes:
+        """The data key. Blocks. Raises Unavailable."""
+        name = place, hashlib.sha256(json.dumps([wrapped.hex(), sorted(context.items())]).encode()).digest()
+        with self._lock:
+            self._forget_old()
+            if name in self._kept:
+                return self._kept[name][1]
+        key = self._decrypt(place, wrapped, context)
+        if self._seconds > 0:
+            with self._lock:
+                self._kept[name] = self._now() + self._seconds, key
+                self._kept.move_to_end(name)
+                while len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+        return key
+
+    def _forget_old(self) -> None:
+        # All are kept for the same time, so the first ones run out first.
+        while self._kept and next(iter(self._kept.values()))[0] <= self._now():
+            self._kept.popitem(last=False)

@@ -1,0 +1,42 @@
+"""How the sealed mail of one store is opened: by the keys of whoever reads that store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from sesmail.interfaces import StorePlace
+from sesmail.storage.datakeys import DataKeys
+from sesmail.storage.sealed import Opening, opened
+from sesmail.storage.sealedform import CannotOpen, Cipher, Envelope, envelope
+
+_JOINED = 1 << 20
+
+
+class Unsealing:
+    """Plain blocking code, thread-safe. `cbc`: also what was sealed without anything that would show a change."""
+
+    def __init__(self, place: StorePlace, keys: DataKeys, *, cbc: bool = False) -> None:
+        self._place = place
+        self._keys = keys
+        self._cbc = cbc
+
+    def opened(self, metadata: Mapping[str, str], source: BinaryIO) -> BinaryIO:
+        """See `sealed.opened`. Raises CannotOpen, Unavailable."""
+        return opened(source, self._opening(envelope(metadata)))
+
+    def pieces(self, metadata: Mapping[str, str], sealed: list[bytes]) -> list[bytes]:
+        """A message that is in memory, checked to its last octet; a small one in one piece. `sealed` is empty then, so that there is not much
+        more than one message in memory at any time. Raises CannotOpen, Unavailable."""
+        opening = self._opening(envelope(metadata))
+        sealed.reverse()
+        found = []
+        while sealed:
+            found.append(opening.feed(sealed.pop()))
+        found.append(opening.finish())
+        return [b"".join(found)] if sum(map(len, found)) <= _JOINED else found
+
+    def _opening(self, found: Envelope) -> Opening:
+        if found.cipher is Cipher.CBC and not self._cbc:
+            raise CannotOpen(cause=f"{found.cipher.value}, which sealed.cbc does not allow")
+        return Opening(found, self._keys.key(self._place, found.wrapped, found.context))
