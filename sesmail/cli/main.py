@@ -172,6 +172,34 @@ def _smtp_password(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _domains(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "--domain",
+        metavar="DOMAIN",
+        action="append",
+        default=[],
+        required=required,
+        help="a domain; may be given several times",
+    )
+
+
+def _cfn(parser: argparse.ArgumentParser) -> None:
+    _domains(parser, required=True)
+
+
+def _iam_policy(parser: argparse.ArgumentParser) -> None:
+    purposes = ("pop3", "sort", "submit", "deliver", "aliases")
+    parser.add_argument(
+        "--for", dest="purpose", action="append", required=True, choices=purposes, help="what for; may be given several times"
+    )
+    _domains(parser, required=False)
+    parser.add_argument("--account", metavar="NUMBER", help="number of the AWS account, instead of any")
+    parser.add_argument("--region", metavar="REGION", help="region, instead of the configured one")
+    parser.add_argument("--key", metavar="ARN", action="append", default=[], help="key of KMS with which mail is sealed")
+    parser.add_argument("--table", metavar="NAME", help="table of aliases in DynamoDB")
+    _config(parser)
+
+
 COMMANDS = (
     Command("check-config", "sesmail.cli.checkconfig", "Check the configuration and say what would be served.", _config),
     Command("serve", "sesmail.cli.serve", "Run the gateway in the foreground.", _config),
@@ -189,6 +217,8 @@ COMMANDS = (
     Command("sort", "sesmail.cli.sort", "Sort mail that has come in, once.", _sort),
     Command("held", "sesmail.cli.held", "Look after the mail that nobody could be given.", _held),
     Command("queue", "sesmail.cli.queue", "Look after the mail that waits to be sent.", _queue),
+    Command("cfn", "sesmail.cli.cfn", "Print the CloudFormation template for domains.", _cfn),
+    Command("iam-policy", "sesmail.cli.iampolicy", "Print what AWS has to allow.", _iam_policy),
     Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _demo),
 )
 

@@ -74,7 +74,12 @@ def run(command: list[str | Path]) -> str:
 def test_the_wheel_has_the_package_and_the_plugin_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     ours = {str(path.relative_to(ROOT)) for path in ROOT.glob("sesmail/**/*.py")}
-    assert names == {*ours, "twisted/plugins/sesmail_plugin.py"}
+    assert names == {*ours, "sesmail/aws/cloudformation.yaml", "twisted/plugins/sesmail_plugin.py"}
+
+
+def test_the_wheel_has_the_template_itself_and_no_link(wheel: Path) -> None:
+    packed = zipfile.ZipFile(wheel).read("sesmail/aws/cloudformation.yaml")
+    assert packed == (ROOT / "etc/cloudformation/sesmail.yaml").read_bytes()
 
 
 def test_the_wheel_carries_the_licence(wheel: Path) -> None:

@@ -1,0 +1,150 @@
+"""``sesmail iam-policy``: what AWS has to allow, for this configuration and no more."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from urllib.parse import urlsplit
+
+from sesmail.aws import policies
+from sesmail.aws.policies import Account, Arrivals, Boxes, Statement
+from sesmail.cli.domainnames import domain_names
+from sesmail.config.credentials import WHO
+from sesmail.config.load import load
+from sesmail.config.stores import default_store, prefix_of, store_of
+from sesmail.config.table import Config
+from sesmail.errors import Malformed
+
+_S3 = "s3://"
+_FIELD = re.compile(r"%(.)")
+# No key has it.
+_CUT = "\0"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the policy. Raises ConfigError; Malformed where the configuration has nothing in AWS for it."""
+    config = load(args.config)
+    domains = domain_names(args.domain)
+    account = Account(args.region or config.ses.region or config.storage.region or "*", args.account or _number(config))
+    statements = [one for purpose in args.purpose for one in _PURPOSES[purpose](config, account, domains, args)]
+    print(json.dumps(policies.document(statements), indent=2))
+    return 0
+
+
+def _number(config: Config) -> str:
+    found = re.search(r"/(\d{12})/", config.queue.url or config.queue.dead_letter_url or "")
+    return found[1] if found else config.storage.expected_bucket_owner or "*"
+
+
+def _pop3(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
+    boxes = _boxes(config, domains)
+    yield from policies.pop3(account, boxes, alone=bool(domains), locks=config.mailboxes.lock == "bucket")
+    yield from policies.read(account, _bucket(config.storage.url), _passwd_keys(config, boxes, domains))
+    yield from policies.unseal(args.key)
+
+
+def _sort(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
+    incoming, routing = config.incoming, config.routing
+    url = incoming.url or config.storage.url
+    prefixes = [incoming.prefix, *(one.prefix for one in incoming.mailboxes)]
+    yield from policies.sort(account, Arrivals(_bucket(url), prefixes), _boxes(config, domains))
+    yield from policies.queues(account, [url for url in (config.queue.url, config.queue.dead_letter_url) if url])
+    if config.sns.confirm == "api":
+        yield from policies.confirm(config.sns.topics)
+    if routing.forward_from:
+        yield from _sent(config, account, [_domain(routing.forward_from)])
+    if routing.bounce_from:
+        yield from policies.bounce(account, _domain(routing.bounce_from))
+    if config.feedback.suppress:
+        yield from policies.suppress()
+    yield from policies.unseal(args.key)
+
+
+def _submit(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
+    ours = domains or config.mailboxes.domains
+    if not ours:
+        raise Malformed("as which domains mail is sent is not known: name them with --domain, or in mailboxes.domains")
+    yield from _sent(config, account, ours)
+    yield from policies.quota()
+
+
+def _deliver(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
+    yield from policies.deliver(account, _boxes(config, domains))
+    yield from policies.seal(args.key)
+
+
+def _aliases(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
+    if args.table is None:
+        raise Malformed("name the table of aliases with --table")
+    yield from policies.aliases(account, args.table)
+
+
+_PURPOSES: dict[str, Callable[[Config, Account, Sequence[str], argparse.Namespace], Iterable[Statement]]] = {
+    "pop3": _pop3,
+    "sort": _sort,
+    "submit": _submit,
+    "deliver": _deliver,
+    "aliases": _aliases,
+}
+
+
+def _sent(config: Config, account: Account, domains: Sequence[str]) -> list[Statement]:
+    ses = config.ses
+    return policies.send(account, domains, configuration_set=ses.configuration_set, identity=ses.source_arn)
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2]
+
+
+def _boxes(config: Config, domains: Sequence[str]) -> list[Boxes]:
+    """Where mailboxes are that are read with the credentials of section storage; others have rights of their own."""
+    found: dict[str, list[str]] = {}
+    for url, template in _places(config, domains):
+        for prefix in _prefixes(template, domains):
+            found.setdefault(_bucket(url), []).append(prefix)
+    return [Boxes(bucket, _without_inner(prefixes)) for bucket, prefixes in found.items()]
+
+
+def _places(config: Config, domains: Sequence[str]) -> Iterable[tuple[str, str]]:
+    store = default_store(config).url
+    yield store, config.mailboxes.template
+    yield from ((store, user.prefix) for user in config.auth.users if user.prefix is not None and _asked(user.name, domains))
+    for place in config.mailboxes.places:
+        if _asked(place.for_, domains) and not any(getattr(place, name) is not None for name in WHO):
+            yield store_of(place, config).url, prefix_of(place, config)
+
+
+def _asked(name: str, domains: Sequence[str]) -> bool:
+    return not domains or _domain(name) in domains
+
+
+def _passwd_keys(config: Config, boxes: Sequence[Boxes], domains: Sequence[str]) -> list[str]:
+    """Those that do not lie where the mailboxes are."""
+    covered = tuple(prefix for one in boxes for prefix in one.prefixes if one.bucket == _bucket(config.storage.url))
+    file = config.auth.passwd_file or ""
+    keys = [_filled(config.mailboxes.passwd, domain, "*") for domain in domains or ("*",)]
+    return [key for key in (*keys, file) if key and not key.startswith(("/", *covered))]
+
+
+def _prefixes(template: str, domains: Sequence[str]) -> Iterable[str]:
+    """What keys begin with, up to where users differ, or domains if none is named."""
+    return [_filled(template, domain, _CUT).partition(_CUT)[0] for domain in domains or (_CUT,)]
+
+
+def _filled(template: str, domain: str, user: str) -> str:
+    return _FIELD.sub(lambda found: {"d": domain, "u": user}.get(found[1], found[1]), template)
+
+
+def _without_inner(prefixes: Sequence[str]) -> list[str]:
+    """Without those that others cover."""
+    different = list(dict.fromkeys(prefixes))
+    return [one for one in different if not any(one != other and one.startswith(other) for other in different)]
+
+
+def _bucket(url: str) -> str:
+    if not url.startswith(_S3):
+        raise Malformed(f"mail does not lie in a bucket, but in {url or 'a folder of this machine'}")
+    return urlsplit(url).netloc
