@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sesmail.config import credentials, listeners, receivingchecks, sendingchecks
+from sesmail.config import credentials, deliveringchecks, listeners, receivingchecks, sendingchecks
 from sesmail.config.credentials import WHO
 from sesmail.config.locations import is_loopback
 from sesmail.config.read import Reading
@@ -203,6 +203,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config, Reading], None]], ...] =
     (("queue",), receivingchecks.queue),
     (("sns",), receivingchecks.sns),
     (("lmtp", "storage", "routing"), receivingchecks.lmtp),
+    (("deliver", "storage", "incoming"), deliveringchecks.deliver),
     (("tls",), _certificates),
     (("pop3", "submission", "sns", "lmtp", "tls", "storage"), _tls),
 )

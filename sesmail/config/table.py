@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, cast
 
 from sesmail.config.aws import ADDRESSING, KEY_ID, OWNER, PROFILE, REGION, ROLE
+from sesmail.config.delivering import Deliver
 from sesmail.config.kinds import (
     DOMAIN,
     DOMAIN_OR_EMPTY,
@@ -303,6 +304,7 @@ class Config:
     sns: Sns = field(default_factory=Sns)
     feedback: Feedback = field(default_factory=Feedback)
     lmtp: Lmtp = field(default_factory=Lmtp)
+    deliver: Deliver = field(default_factory=Deliver)
     limits: Limits = field(default_factory=Limits)
     tls: Tls = field(default_factory=Tls)
     service: Service = field(default_factory=Service)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakSet
 
+from sesmail.assembly.deposits import deposits
+from sesmail.assembly.stores import blocking_stores, clients
 from sesmail.config.table import Config
+from sesmail.delivery.plan import Plan
 from sesmail.delivery.reception import FiledParcel, Handover
 from sesmail.delivery.routing import Routing
 from sesmail.interfaces import Deliver, Hop
@@ -22,12 +26,22 @@ ALL_KEPT = 16 * 1024 * 1024
 
 
 def reception(config: Config, reactor: Any, routing: Routing, deliver: Deliver) -> tuple[LMTPReception, Workers]:
-    """What takes the mail, and the workers that must run for that. Without an answer the other server keeps the mail, so that nothing
-    is lost when one of them is ended in the middle of a message."""
+    """What takes the mail, for the mailboxes of section deliver and for those that `routing` finds, and the workers that must run for
+    that. Without an answer the other server keeps the mail, so that nothing is lost when one of them is ended in the middle of a
+    message."""
     workers = Workers(reactor, "lmtp", config.incoming.workers, config.limits.connections, daemon=True)
+    boxes = deposits(config, _Rest(routing.plan, deliver), blocking_stores(clients(config)))
     # Not where temporary files are: that may be memory.
-    handover = Handover(routing.plan, deliver, config.service.state_dir)
+    handover = Handover(boxes.plan, boxes.deliver, config.service.state_dir)
     return LMTPReception(handover, workers.run), workers
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """See deposit.Rest."""
+
+    plan: Callable[[str, Sequence[str]], Plan]
+    deliver: Deliver
 
 
 class LMTPReception:

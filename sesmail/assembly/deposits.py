@@ -1,0 +1,46 @@
+"""The mailboxes of section deliver, put together from the configuration: the same for the daemon's LMTP and for the command."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from sesmail.config.delivering import CATCH_ALL, DeliverMailbox
+from sesmail.config.stores import default_store
+from sesmail.config.table import Config
+from sesmail.delivery.boxes import StoreOf
+from sesmail.delivery.deposit import Box, Deposits, Rest
+from sesmail.interfaces import StorePlace
+
+
+def deposits(config: Config, rest: Rest, store_of: StoreOf, *, tell: Callable[[str], object] = lambda words: None) -> Deposits:
+    """`rest` is for those who have no mailbox there; `tell` hears what is stored."""
+    given = config.deliver
+    boxes: dict[str, Box] = {}
+    for one in given.mailboxes:
+        boxes.setdefault(one.address, Box(_store(config, one), one.prefix, given.times == "utc"))
+    return Deposits(
+        boxes,
+        rest,
+        store_of,
+        catch_all=boxes.pop(CATCH_ALL, None),
+        everybody=given.catch_all == "unknown",
+        now=time.time,
+        token=token,
+        tell=tell,
+    )
+
+
+def token() -> str:
+    """A queue id for a message that nobody has given one."""
+    return secrets.token_hex(16)
+
+
+def _store(config: Config, one: DeliverMailbox) -> StorePlace:
+    place = replace(default_store(config), url=one.url or config.storage.url)
+    if place.url.startswith("file:"):
+        return StorePlace(place.url)
+    given = config.deliver
+    return replace(place, region=given.region or place.region, endpoint=given.endpoint or place.endpoint)
