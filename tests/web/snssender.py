@@ -74,17 +74,26 @@ class Sender:
 @dataclass
 class Aws:
     """The host of SNS, found through a proxy. `environment` leads a process there; `asked` are the paths that were asked for, or
-    what was sent to the API."""
+    what was sent to the API. `fault`: what whoever comes now meets: ``refuse``, ``close`` or ``silence`` in place of an answer, ``half`` of
+    one, ``500``."""
 
     signer: Signer
     environment: dict[str, str]
     asked: list[str] = field(default_factory=list)
+    fault: str = ""
+    certificates: dict[str, bytes] = field(default_factory=dict)
+
+    def renew(self) -> Signer:
+        """From now on messages are signed by this one, with another certificate, which is good today."""
+        days = (time.time() - NOW) / 86_400
+        self.signer = Signer(begins=days - 1, ends=days + 30)
+        self.certificates[self.signer.certificate_url] = self.signer.pem
+        return self.signer
 
 
 @contextmanager
 def aws(folder: Path) -> Iterator[Aws]:
     """An AWS that is trusted by whoever has its environment, and knows one signer, whose certificate is good today."""
-    days = (time.time() - NOW) / 86_400
     authority = Authority(folder, "AWS of the tests")
     issued = authority.issue(_NAME)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -92,7 +101,8 @@ def aws(folder: Path) -> Iterator[Aws]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         proxy = f"http://127.0.0.1:{listening.getsockname()[1]}"
         environment = {"HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1,localhost", "AWS_CA_BUNDLE": str(authority.certificate)}
-        found = Aws(Signer(begins=days - 1, ends=days + 30), environment)
+        found = Aws(Signer(), environment)
+        found.renew()
         thread = threading.Thread(target=_serve, args=(listening, context, found), daemon=True)
         thread.start()
         yield found
@@ -108,19 +118,33 @@ def _serve(listening: socket.socket, context: ssl.SSLContext, found: Aws) -> Non
             return
         with contextlib.suppress(OSError), plain:
             plain.settimeout(10)
+            if found.fault == "refuse":
+                continue
             name = _head(plain).split(" ")[1]
             if name != f"{_NAME}:443":
                 plain.sendall(b"HTTP/1.1 502 No such host\r\n\r\n")
                 continue
             plain.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             with context.wrap_socket(plain, server_side=True) as connection:
-                connection.sendall(_answer(_asked(connection), found))
+                _say(connection, _answer(_asked(connection), found), found.fault)
+
+
+def _say(connection: ssl.SSLSocket, answer: bytes, fault: str) -> None:
+    if fault == "silence":
+        connection.recv(1)
+    elif fault == "half":
+        length = f"\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+        connection.sendall(answer.replace(b"\r\n\r\n", length, 1)[: len(answer) // 2])
+    elif fault == "500":
+        connection.sendall(b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\n\r\n")
+    elif fault != "close":
+        connection.sendall(answer)
 
 
 def _answer(path: str, found: Aws) -> bytes:
     found.asked.append(path)
-    if HOST + path == found.signer.certificate_url:
-        return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + found.signer.pem
+    if pem := found.certificates.get(HOST + path):
+        return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + pem
     if "Action=ConfirmSubscription&" in path:
         return b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + _CONFIRMED
     return b"HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n"
