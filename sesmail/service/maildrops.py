@@ -19,7 +19,8 @@ from sesmail.service.workers import Workers
 from sesmail.storage.lock import Lock
 from sesmail.storage.maildrop import Maildrops
 from sesmail.storage.passwdkeys import PasswdKeys
-from sesmail.storage.read.ahead import Budget, Window
+from sesmail.storage.read.ahead import Window
+from sesmail.storage.read.budget import Budget
 from sesmail.storage.read.readers import Readers
 from sesmail.storage.store import Remove
 
@@ -43,7 +44,7 @@ def maildrops(
 ) -> Maildrops:
     """Opens the maildrops of all stores within one budget of memory; removes messages in the pool `workers`."""
     ahead, expire = config.read_ahead, config.pop3.expire_days
-    budget = Budget(ahead.session_bytes, ahead.total_bytes, ahead.messages)
+    budget = Budget(ahead.session_bytes, ahead.total_bytes, ahead.messages, reactor)
     return Maildrops(
         read.reader,
         removals(workers, store_of),

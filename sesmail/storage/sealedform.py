@@ -24,8 +24,9 @@ TAG = 16
 
 _NEWER = frozenset({"x-amz-3", "x-amz-c", "x-amz-d", "x-amz-i"})
 _OLDER = "x-amz-key"
-_MARKS = frozenset({KEY, IV, _OLDER, *_NEWER})
-ALL = _MARKS | {CIPHER, WRAP, CONTEXT, TAG_BITS, PLAIN_LENGTH, "x-amz-w", "x-amz-m", "x-amz-t"}
+MARKS = frozenset({KEY, IV, _OLDER, *_NEWER})
+"""Names of which every sealed object has one."""
+ALL = MARKS | {CIPHER, WRAP, CONTEXT, TAG_BITS, PLAIN_LENGTH, "x-amz-w", "x-amz-m", "x-amz-t"}
 """All names of an envelope, of any version."""
 
 _WRAPPED_OCTETS = 6144
@@ -61,7 +62,7 @@ class Envelope:
 
 def is_sealed(names: Set[str]) -> bool:
     """Whether an object with metadata of these names (in lower case, without ``x-amz-meta-``) is sealed."""
-    return not _MARKS.isdisjoint(names)
+    return not MARKS.isdisjoint(names)
 
 
 def envelope(metadata: Mapping[str, str]) -> Envelope:

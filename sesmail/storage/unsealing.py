@@ -25,16 +25,16 @@ class Unsealing:
         """See `sealed.opened`. Raises CannotOpen, Unavailable."""
         return opened(source, self._opening(envelope(metadata)))
 
-    def pieces(self, metadata: Mapping[str, str], sealed: list[bytes]) -> list[bytes]:
+    def pieces(self, found: Envelope, sealed: list[bytes]) -> list[bytes]:
         """A message that is in memory, checked to its last octet; a small one in one piece. `sealed` is empty then, so that there is not much
         more than one message in memory at any time. Raises CannotOpen, Unavailable."""
-        opening = self._opening(envelope(metadata))
+        opening = self._opening(found)
         sealed.reverse()
-        found = []
+        plain = []
         while sealed:
-            found.append(opening.feed(sealed.pop()))
-        found.append(opening.finish())
-        return [b"".join(found)] if sum(map(len, found)) <= _JOINED else found
+            plain.append(opening.feed(sealed.pop()))
+        plain.append(opening.finish())
+        return [b"".join(plain)] if sum(map(len, plain)) <= _JOINED else [piece for piece in plain if piece]
 
     def _opening(self, found: Envelope) -> Opening:
         if found.cipher is Cipher.CBC and not self._cbc:

@@ -25,7 +25,8 @@ from sesmail.protocols.pop3.mailbox import PopMailbox
 from sesmail.storage.body import MemoryBody
 from sesmail.storage.lock import ProcessLock
 from sesmail.storage.maildrop import Maildrops
-from sesmail.storage.read.ahead import Budget, Window
+from sesmail.storage.read.ahead import Window
+from sesmail.storage.read.budget import Budget
 from sesmail.storage.store import Loaded, Page, Unchanged
 
 USERS = range(5)
@@ -200,7 +201,7 @@ class ShakyPost:
     def __init__(self, chance: random.Random, clock: Clock, trouble: float) -> None:
         self.store = ShakyStore(chance, clock, trouble)
         self.lock = ProcessLock(30)
-        self.budget = Budget(100_000, 600_000, 8)
+        self.budget = Budget(100_000, 600_000, 8, clock)
         self.opened: dict[Client, Watched] = {}
         self.logouts = 0
         self._maildrops = Maildrops(

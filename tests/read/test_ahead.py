@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from sesmail.errors import NoSuchMessage, Unavailable
 from sesmail.interfaces import Body
 from sesmail.storage.body import MemoryBody
-from sesmail.storage.read.ahead import Budget, Window
+from sesmail.storage.read.ahead import Window
 from sesmail.storage.read.bodies import collect
+from sesmail.storage.read.budget import Budget
 from sesmail.storage.store import Loaded, Page, Unchanged
 
 
@@ -66,7 +68,7 @@ class Slow:
 class Ahead(SynchronousTestCase):
     def _window(self, sizes: list[int], **limits: int) -> tuple[Slow, Window, Budget]:
         store = Slow(sizes)
-        budget = Budget(**{"session_bytes": 1000, "total_bytes": 10_000, "messages": 8, **limits})
+        budget = Budget(**{"session_bytes": 1000, "total_bytes": 10_000, "messages": 8, **limits}, clock=Clock())
         return store, Window(budget, store, store.names, len(sizes)), budget
 
     def _read(
@@ -120,7 +122,7 @@ class Ahead(SynchronousTestCase):
         self.assertEqual(budget.held, 0)
 
     def test_all_sessions_together_keep_the_total(self) -> None:
-        budget = Budget(session_bytes=1000, total_bytes=1200, messages=8)
+        budget = Budget(session_bytes=1000, total_bytes=1200, messages=8, clock=Clock())
         store = Slow([300] * 20)
         windows = [Window(budget, store, store.names, 20) for _ in range(3)]
         for index in range(3):
@@ -170,7 +172,7 @@ def test_any_way_through_a_mailbox_reads_the_right_messages_and_leaves_nothing_h
     store = Slow([chance.choice([1, 50, 900, 5000]) for _ in range(20)])
     store.at_once = True
     store.missing = {7}
-    budget = Budget(session_bytes=1000, total_bytes=1500, messages=4)
+    budget = Budget(session_bytes=1000, total_bytes=1500, messages=4, clock=Clock())
     window = Window(budget, store, store.names, 20)
 
     async def walk() -> None:

@@ -6,31 +6,22 @@ A mail program fetches in order, one message at a time. Without this each would 
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from dataclasses import dataclass
 
 from twisted.internet.defer import CancelledError, Deferred
 
-from sesmail.errors import MailError
+from sesmail.errors import Limited, MailError
 from sesmail.interfaces import Body
 from sesmail.storage.body import MemoryBody
 from sesmail.storage.read.bodies import HEAD, collect
+from sesmail.storage.read.budget import Budget
+from sesmail.storage.read.sealedbody import SealedBody
 from sesmail.storage.store import Reader
 
 Names = Callable[[int], tuple[str, int]]
 
 
-@dataclass
-class Budget:
-    """How much may be read ahead: messages and octets in one session, octets in all of them. `held` is what is, now."""
-
-    session_bytes: int
-    total_bytes: int
-    messages: int
-    held: int = 0
-
-
 class _Counted:
-    """A body that was read ahead: closing it gives its octets back to the budget."""
+    """A body that is in memory: closing it gives its octets back to the budget."""
 
     def __init__(self, body: Body, free: Callable[[], None]) -> None:
         self._body = body
@@ -79,8 +70,14 @@ class Window:
 
     def close(self) -> None:
         """Give up what is on its way. May be called more than once."""
+        self._budget.has_left(self)
         while self._coming:
             _give_up(self._coming.popitem()[1])
+
+    def give_back(self) -> None:
+        """See Borrower. The session looks ahead again when it goes on."""
+        self.close()
+        self._frontier = 0
 
     def _move(self, index: int, head: bool) -> Deferred[Body | None] | None:
         """Go to `index`: what was foreseen for it, if it was; the depth for what comes next."""
@@ -99,30 +96,67 @@ class Window:
         while len(self._coming) < self._depth and self._frontier < self._count:
             key, size = self._names(self._frontier)
             cost = min(size, HEAD) if self._head else size
-            if self._held + cost > self._budget.session_bytes or self._budget.held + cost > self._budget.total_bytes:
+            if not self._fits(cost):
                 return
             self._hold(cost)
+            self._budget.borrows(self)
             self._coming[self._frontier] = Deferred.fromCoroutine(self._foresee(key, size, cost))
             self._frontier = _after(self._frontier, skip)
 
     async def _direct(self, index: int) -> Body:
         key, size = self._names(index)
-        return await self._reader.open(key, size=size, head=self._head)
+        body = await self._reader.open(key, size=size, head=self._head)
+        return await self._claimed(body) if isinstance(body, SealedBody) else body
+
+    async def _claimed(self, body: SealedBody) -> Body:
+        """A sealed message has no beginning that could be sent while the rest is fetched."""
+        octets = body.claims
+        try:
+            await self._budget.claim(octets)
+        except BaseException:
+            body.close()
+            raise
+        try:
+            await body.load()
+        except BaseException:
+            self._budget.free(octets)
+            raise
+        return _Counted(body, lambda: self._budget.free(octets))
 
     async def _foresee(self, key: str, size: int, cost: int) -> Body | None:
         """None when it failed: whoever comes to want the message asks again and hears why."""
         try:
             body = await self._reader.open(key, size=size, head=self._head)
-            if not self._head and not body.whole:
+            if isinstance(body, SealedBody):
+                cost += self._also(body, body.claims - cost)
+                await body.load()
+            elif not self._head and not body.whole:
                 body = await _in_memory(body)
         except (MailError, CancelledError):
-            self._hold(-cost)
+            self._free(cost)
             return None
-        return _Counted(body, lambda: self._hold(-cost))
+        return _Counted(body, lambda: self._free(cost))
+
+    def _also(self, body: SealedBody, octets: int) -> int:
+        """Hold what it takes more than was thought. Raises Limited when there is no room for that."""
+        if octets <= 0:
+            return 0
+        if not self._fits(octets):
+            body.close()
+            raise Limited
+        self._hold(octets)
+        return octets
+
+    def _fits(self, octets: int) -> bool:
+        return self._held + octets <= self._budget.session_bytes and self._budget.fits(octets)
 
     def _hold(self, octets: int) -> None:
         self._held += octets
-        self._budget.held += octets
+        self._budget.hold(octets)
+
+    def _free(self, octets: int) -> None:
+        self._held -= octets
+        self._budget.free(octets)
 
 
 async def _in_memory(body: Body) -> Body:

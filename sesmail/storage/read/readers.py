@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,6 +22,7 @@ from sesmail.storage.read.directory import DirectoryReader
 from sesmail.storage.read.pool import Pool
 from sesmail.storage.read.requests import Requests
 from sesmail.storage.read.s3 import S3Reader
+from sesmail.storage.read.sealedbody import UnsealOf
 from sesmail.storage.read.turns import Turns
 from sesmail.storage.store import Reader
 
@@ -48,7 +50,10 @@ class Readers:
         read_timeout: float = 30,
         attempts: int = 4,
         kept: int = KEPT,
+        unseal: UnsealOf | None = None,
     ) -> None:
+        """`unseal`: see S3Reader."""
+        self._unseal = unseal
         self._reactor = reactor
         self._run = run
         self._clients = clients
@@ -82,7 +87,8 @@ class Readers:
         if parts.scheme == "file":
             return DirectoryReader(DirectoryStore(Path(unquote(parts.path))), self._run)
         requests = Requests(place, self._clients, self._run, self._pool, clock=self._reactor, attempts=self._attempts)
-        return S3Reader(requests, self._turns, attempts=self._attempts)
+        unseal = None if self._unseal is None else partial(self._unseal, place)
+        return S3Reader(requests, self._turns, attempts=self._attempts, unseal=unseal)
 
     def _pool(self, address: Address) -> Pool:
         name = (address.secure, address.host, address.port, address.ca_bundle)

@@ -15,9 +15,11 @@ from sesmail.storage.read.bodies import HEAD, IN_MEMORY, Checksum, Stream
 from sesmail.storage.read.pages import ListPage, Unreadable, parse
 from sesmail.storage.read.partitions import cuts
 from sesmail.storage.read.requests import Requests
+from sesmail.storage.read.sealedbody import SealedBody, Unseal, envelope_in, stays_sealed
 from sesmail.storage.read.together import together
 from sesmail.storage.read.transport import Failed, Response
 from sesmail.storage.read.turns import Turns
+from sesmail.storage.sealedform import CannotOpen
 from sesmail.storage.store import Loaded, Page, Unchanged
 
 _PAGE_LIMIT = 8 * 1024 * 1024
@@ -28,8 +30,10 @@ _RANGE = re.compile(rb"bytes ([0-9]+)-[0-9]+/([0-9]+)\Z")
 class S3Reader:
     """See sesmail.storage.store.Reader."""
 
-    def __init__(self, requests: Requests, turns: Turns, *, attempts: int) -> None:
+    def __init__(self, requests: Requests, turns: Turns, *, attempts: int, unseal: Unseal | None = None) -> None:
+        """`unseal` opens sealed messages; without it all are given as they lie there."""
         self._requests = requests
+        self._unseal = unseal
         self._turns = turns
         self._attempts = attempts
 
@@ -65,7 +69,7 @@ class S3Reader:
         path = "/" + uri(key)
         part = head and size > HEAD
         headers = [("range", f"bytes=0-{HEAD - 1}")] if part else []
-        return await self._requests.get(path, "", partial(self._opened, path), amz=() if part else _CHECKSUM, headers=headers)
+        return await self._requests.get(path, "", partial(self._opened, key), amz=() if part else _CHECKSUM, headers=headers)
 
     async def load(self, key: str, *, limit: int, known: str | None = None) -> Loaded | Unchanged:
         """See Reader.load."""
@@ -111,12 +115,23 @@ class S3Reader:
         except Unreadable as error:
             raise Failed(str(error)) from error
 
-    async def _opened(self, path: str, response: Response) -> Body:
+    async def _opened(self, key: str, response: Response) -> Body:
+        if self._unseal is None:
+            return await self._stored(key, response)
+        try:
+            found = envelope_in(response.headers)
+        except CannotOpen as error:
+            stays_sealed(key, error)
+            raise
+        body = await self._stored(key, response)
+        return body if found is None else SealedBody(key, body, found, self._unseal)
+
+    async def _stored(self, key: str, response: Response) -> Body:
         start, size = _extent(response)
         if start != 0:
             raise Unavailable(cause="the store sent another range than was asked for")
         checksum = Checksum(response)
-        resume = partial(self._rest, path, response.headers.get(b"etag", b"").decode("ascii", "replace"))
+        resume = partial(self._rest, "/" + uri(key), response.headers.get(b"etag", b"").decode("ascii", "replace"))
         if response.status == 200 and size > IN_MEMORY:
             return Stream(size, b"", response, checksum, resume, patience=self._attempts)
         data = await _all(response, IN_MEMORY)
