@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -35,7 +35,7 @@ def deposits(config: Config, rest: Rest, store_of: StoreOf, *, tell: Callable[[s
 
 def token() -> str:
     """A queue id for a message that nobody has given one."""
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def _store(config: Config, one: DeliverMailbox) -> StorePlace:

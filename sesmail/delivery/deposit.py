@@ -18,6 +18,7 @@ from sesmail.delivery.plan import Plan
 from sesmail.delivery.prefixed import prefixed
 from sesmail.errors import MailError, Refused
 from sesmail.interfaces import StorePlace
+from sesmail.log import quoted
 from sesmail.mail import dated, trace
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome, Verdict
@@ -133,12 +134,14 @@ class Deposits:
     def _stored(self, letter: _Letter, recipient: str, box: Box) -> Outcome:
         id = letter.called(recipient)
         key = message_key(dated.folder(box.prefix, letter.moment(utc=box.utc)), "", id)
-        self._tell(f"sending object={key} to {box.store.url}")
-        metadata = labelled({}, letter.arrival(id, recipient), (recipient,))
+        arrival = letter.arrival(id, recipient)
+        self._tell(f"processing message from={quoted(arrival.sender or '<>')}, to={quoted(recipient)}, object={quoted(key)}")
+        metadata = labelled({}, arrival, (recipient,))
+        self._tell(f"sending object={quoted(key)} to {box.store.url}")
         try:
             self._store_of(box.store).put(key, letter.file(), absent=True, metadata=metadata)
         except Refused:
-            self._tell(f"object={key} was there already")
+            self._tell(f"object={quoted(key)} was there already")
         return Outcome(250, "2.1.5", f"Ok stored as {id}", id=id)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
+from sesmail.delivery.lmtpanswers import heard
 from sesmail.delivery.lmtpsession import Broken, Conversation, LmtpSettings, Reply
 from sesmail.mail.outcome import Outcome
 from sesmail.mail.wire import Wire
@@ -20,13 +21,10 @@ _PIECE = 65536
 _IDLE = 20.0
 _KEPT = 8
 _MESSAGES = 100
-_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|\Z)")
 _SPEAKABLE = re.compile(r"[ -~]{1,512}")
 _UNSPEAKABLE = Outcome(553, "5.1.3", "a name that LMTP cannot carry")
 _BAD_SENDER = Outcome(553, "5.1.7", "a sender that LMTP cannot carry")
 _TROUBLE = Outcome(451, "4.4.2", "the mail store cannot be reached at the moment, try again later")
-# The server did not understand what we said, or not then, or wants to know who we are: no fault of the mail.
-_OURS = frozenset({500, 501, 502, 503, 504, 530, 534, 535, 538, 555})
 
 
 class LmtpClient:
@@ -206,23 +204,6 @@ def _size(message: BinaryIO) -> int:
     size = message.seek(0, 2) - start
     message.seek(start)
     return size
-
-
-def heard(step: str, reply: Reply) -> Outcome:
-    """What a reply to MAIL, RCPT, DATA or, as ``END``, the message means for whom it concerns; a 5yz about our own words is a LATER with
-    an alarm."""
-    text = reply.text.replace("\n", " ")
-    kind = reply.code // 100
-    if reply.code in _OURS or kind == 3 or (kind == 2 and step != "END"):
-        alarm = f"LMTP {step}: {reply.code} {text}"[:500]
-        return Outcome(451, "4.5.0", "the mail store does not take this now, try again later", alarm=alarm)
-    found = _STATUS.match(text)
-    said = text[found.end() :] if found else text
-    status = found[1] if found and int(found[1][0]) == kind else f"{kind}.0.0"
-    if step == "RCPT" and reply.code == 552:
-        # RFC 5321 section 4.5.3.1.10: this is how old servers say 452, too many recipients.
-        return Outcome(452, "4.5.3", said or "too many recipients")
-    return Outcome(reply.code, status, said or "no reason given")
 
 
 def _give_up(conversation: Conversation | None) -> None:

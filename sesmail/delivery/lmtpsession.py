@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import select
 import socket
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # A command that is to start at once uses this without TLS.
+    import ssl
 
 LONGEST_LINE = 4096
 MOST_LINES = 100

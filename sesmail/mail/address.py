@@ -9,8 +9,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-import idna
-
 from sesmail.errors import Malformed
 
 LOCAL_OCTETS = 64
@@ -150,6 +148,9 @@ def _domain(written: str) -> str:
 def _a_labels(written: str) -> str:
     if written.isascii():
         return written
+    # Few need it, and a command that is to start at once none.
+    import idna
+
     try:
         # UTS 46 lowers the case and composes, as a program would that shows U-labels.
         return idna.encode(written, uts46=True, transitional=False).decode("ascii")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 HEAD = 65536
 """Octets in which the topmost Received field is looked for."""
@@ -19,10 +21,22 @@ _PLAIN = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 @dataclass(frozen=True)
 class Trace:
-    """`queue_id` is a word as `word` gives it. Either is None where the field does not say it; `moment` knows its time zone."""
+    """`queue_id` is a word as `word` gives it, None where the field has none; `date` is what the field has for a date."""
 
     queue_id: str | None
-    moment: datetime | None
+    date: str = ""
+
+    @property
+    def moment(self) -> datetime | None:
+        """The date, which knows its time zone; None for what is no date."""
+        # A command that is to start at once needs the queue id alone.
+        from email.utils import parsedate_to_datetime
+
+        try:
+            found = parsedate_to_datetime(_without_comments(self.date).strip())
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+        return found.astimezone() if found.tzinfo is None else found
 
 
 def topmost(head: bytes) -> Trace:
@@ -30,10 +44,10 @@ def topmost(head: bytes) -> Trace:
     blank = _BLANK.search(head)
     found = _RECEIVED.search(head[: blank.start() + 1] if blank else head)
     if found is None:
-        return Trace(None, None)
+        return Trace(None)
     text, _, date = found[1].decode("utf-8", "replace").replace("\r", " ").replace("\n", " ").rpartition(";")
     named = _ID.search(_without_comments(text or date))
-    return Trace(word(named[1]) if named else None, _moment(date))
+    return Trace(word(named[1]) if named else None, date)
 
 
 def word(queue_id: str) -> str:
@@ -51,11 +65,3 @@ def _without_comments(text: str) -> str:
         if not count:
             break
     return text
-
-
-def _moment(date: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(_without_comments(date).strip())
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return found.astimezone() if found.tzinfo is None else found

@@ -29,7 +29,7 @@ def test_the_first_one_counts_and_comments_do_not(end: bytes) -> None:
     [b"", b"\n\nReceived: by a id B; x", b"Subject: x\r\n\r\nReceived: by a id BODY; x\r\n", b"X-Received: by a id B\r\n\r\n"],
 )
 def test_a_message_without_one_says_nothing(head: bytes) -> None:
-    assert topmost(head) == Trace(None, None)
+    assert topmost(head) == Trace(None)
 
 
 @pytest.mark.parametrize(
