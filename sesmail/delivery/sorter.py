@@ -82,8 +82,8 @@ class Sorter:
             self.counts.add("later")
             raise
         self.counts.add(end.value)
-        if end in (Sorted.GONE, Sorted.SWEPT):
-            log.info("message %s: %s", id, "it was done before" if end is Sorted.GONE else "it waits for its notice")
+        if end is Sorted.SWEPT:
+            log.info("message %s: it waits for its notice", id)
         return end
 
     def _is_ours(self, notice: Notice) -> bool:
@@ -104,6 +104,9 @@ class Sorter:
             end = Sorted.GONE if notice.recipients is None else self._late(notice)
             if again and end is Sorted.GONE:
                 self._tidy(notice.message_id)
+        if end is Sorted.GONE:
+            people = ", ".join(notice.recipients or ())[:1000]
+            log.info("message %s was done before%s", notice.message_id, f", to={people}" if people else "")
         if notice.recipients is not None:
             self._compare(notice.message_id, notice.recipients, end)
         return end

@@ -115,6 +115,28 @@ def test_two_rules_that_write_to_one_place_are_told_of(quick: Office, caplog: py
     assert "is for bob@example.com too: two receipt rules write to one place" in caplog.text
 
 
+def test_two_rules_with_a_prefix_each_bring_it_to_the_recipients_of_both(
+    quick: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    sorter = quick.sorter()
+    for rule in ("a", "b"):
+        quick.arrive(prefix=f"new/{rule}/")
+    assert sorter.sort(notice(TOM, ANNE, key=f"new/a/{ID}")) is Sorted.DONE
+    assert sorter.sort(notice(ANNE, BOB, key=f"new/b/{ID}")) is Sorted.DONE
+    assert quick.listed() == sorted(map(box, (TOM, ANNE, BOB)))
+    assert "two receipt rules" not in caplog.text
+
+
+def test_whom_a_notice_is_for_that_comes_too_late_is_in_the_log_of_any_gateway(
+    quick: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    quick.arrive()
+    quick.sorter().sort(notice(TOM))
+    assert quick.sorter().sort(notice(ANNE, BOB)) is Sorted.GONE
+    assert f"message {ID} was done before, to={ANNE}, {BOB}" in caplog.text
+
+
 def test_a_second_thread_at_one_message_is_told_so(quick: Office) -> None:
     quick.arrive()
     inside, leave = threading.Event(), threading.Event()
