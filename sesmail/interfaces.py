@@ -51,8 +51,9 @@ class Place:
     """Where one mailbox lies: a store and a literal key prefix in it (usually ending in ``/``).
 
     `also` names further prefixes whose mail belongs to the same mailbox (folders that were made in another case).
-    `nested`: keys in sub-folders are mail too. `mixed_case`: the last folder of `prefix` is a name, and folders beside it that
-    spell that name in another case are to be found and put into `also` when the mailbox is opened.
+    `nested`: keys in sub-folders are mail too. `sealed`: its mail is thought to be sealed, as long as nothing else is known.
+    `mixed_case`: the last folder of `prefix` is a name, and folders beside it that spell that name in another case are to be found
+    and put into `also` when the mailbox is opened.
     """
 
     store: StorePlace
@@ -60,6 +61,7 @@ class Place:
     nested: bool = False
     also: tuple[str, ...] = ()
     mixed_case: bool = False
+    sealed: bool = False
 
 
 DEMO = Place(StorePlace("demo:"), "")

@@ -28,7 +28,7 @@ def places(config: Config) -> Places:
     """Where each account's mail lies."""
     mailboxes, of = config.mailboxes, stores(config)
     overrides = {
-        place.for_: Override(prefix=place.prefix, template=place.template, nested=place.nested, store=of[place.for_])
+        place.for_: Override(place.prefix, place.template, place.nested, of[place.for_], sealed=place.sealed)
         for place in mailboxes.places
     }
     for user in config.auth.users:
@@ -40,6 +40,7 @@ def places(config: Config) -> Places:
         mailboxes.nested,
         overrides,
         mixed_case=mailboxes.mixed_case,
+        sealed=mailboxes.sealed,
     )
 
 
@@ -50,7 +51,7 @@ def parts(user: User, config: Config) -> tuple[str, str]:
 
 
 def _override(overrides: dict[str, Override], user: User, config: Config) -> None:
-    if user.prefix is None and user.nested is None:
+    if user.prefix is None and user.nested is None and user.sealed is None:
         return
     name = "{}@{}".format(*parts(user, config))
     place = overrides.get(name, Override())
@@ -58,6 +59,8 @@ def _override(overrides: dict[str, Override], user: User, config: Config) -> Non
         place = replace(place, prefix=user.prefix, template=None)
     if user.nested is not None:
         place = replace(place, nested=user.nested)
+    if user.sealed is not None:
+        place = replace(place, sealed=user.sealed)
     overrides[name] = place
 
 

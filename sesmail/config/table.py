@@ -47,6 +47,7 @@ from sesmail.config.locations import (
 from sesmail.config.option import option, required
 from sesmail.config.receiving import Incoming, LmtpOut, Routing
 from sesmail.config.receivingdoors import Feedback, Lmtp, Queue, Sns
+from sesmail.config.sealing import Sealed
 from sesmail.config.sending import Aliases, Relay, Ses, Smarthost, Submission
 
 
@@ -96,6 +97,7 @@ class PlaceFor:
     )
     template: str | None = option(optional(TEMPLATE), None, "Template as in mailboxes.template; not together with prefix.")
     nested: bool | None = option(optional(SWITCH), None, "As mailboxes.nested, for these mailboxes.")
+    sealed: bool | None = option(optional(SWITCH), None, "As mailboxes.sealed, for these mailboxes.")
     url: str | None = option(optional(STORE_URL), None, "As storage.url.")
     region: str | None = option(optional(REGION), None, "As storage.region.")
     endpoint: str | None = option(optional(ENDPOINT_URL), None, "As storage.endpoint.")
@@ -120,6 +122,7 @@ class Mailboxes:
     domains: tuple[str, ...] | None = option(AnyOr(DOMAIN), None, "Domains that are served; logins of others are refused.")
     default_domain: str = option(DOMAIN_OR_EMPTY, "", "Domain of a login name that has none.")
     nested: bool = option(SWITCH, "false", "Whether keys in sub-folders of a mailbox are mail too.")
+    sealed: bool = option(SWITCH, "false", "Whether mail that was not read yet is taken for encrypted when its size is told.")
     mixed_case: bool = option(SWITCH, "true", "Whether folders of older programs in another case (Tom/) are read as well.")
     lock: str = option(
         choice("process", "bucket", "none"),
@@ -155,6 +158,7 @@ class User:
         optional(PREFIX), None, 'Literal key prefix of the mailbox, "" being the whole store; null goes by mailboxes.template.'
     )
     nested: bool | None = option(optional(SWITCH), None, "As mailboxes.nested, for this mailbox.")
+    sealed: bool | None = option(optional(SWITCH), None, "As mailboxes.sealed, for this mailbox.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,6 +294,7 @@ class Config:
     storage: Storage = field(default_factory=Storage)
     mailboxes: Mailboxes = field(default_factory=Mailboxes)
     read_ahead: ReadAhead = field(default_factory=ReadAhead)
+    sealed: Sealed = field(default_factory=Sealed)
     auth: Auth = field(default_factory=Auth)
     pop3: Pop3 = field(default_factory=Pop3)
     submission: Submission = field(default_factory=Submission)

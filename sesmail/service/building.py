@@ -21,6 +21,7 @@ from zope.interface.interface import InterfaceClass
 from sesmail.assembly import stores
 from sesmail.assembly.couriers import courier
 from sesmail.assembly.sorting import receiving
+from sesmail.assembly.unsealing import unsealing
 from sesmail.auth.realm import Factory
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.stores import default_store
@@ -110,13 +111,15 @@ class _House:
         self._workers = Workers(reactor, "logins", config.service.login_workers, waiting)
         # What a session reads ahead waits here too.
         reading = Workers(reactor, "reading", READ_THREADS, waiting * (config.read_ahead.messages + 2))
+        opening = Workers(reactor, "unsealing", config.sealed.workers, waiting * (config.read_ahead.messages + 2))
         reached = stores.clients(config)
-        self._readers = maildrops.readers(config, reactor, reading, reached)
+        opened = unsealing(config, reached)
+        self._readers = maildrops.readers(config, reactor, reading, reached, maildrops.unsealed(opening, opened))
         self._store_of = stores.blocking_stores(reached)
         self._end = ExitStack()
         self._mail = receiving(config, self._end, store_of=self._store_of)
         self.gateway = Gateway(self._readers, config.service.drain, reactor)
-        for workers in (self._workers, reading):
+        for workers in (self._workers, reading, opening):
             workers.setServiceParent(self.gateway)
 
     def maildrops(self) -> Factory:

@@ -81,7 +81,7 @@ def place_at(config: Config) -> PlaceAt:
         url = f"s3://{grant.bucket}"
         store = StorePlace(url, region=region, endpoint=storage.endpoint, addressing=storage.addressing, keys=grant.keys)
         check(store)
-        return Place(store, grant.prefix, config.mailboxes.nested)
+        return Place(store, grant.prefix, config.mailboxes.nested, sealed=config.mailboxes.sealed)
 
     return place
 

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from sesmail.assembly.stores import StoreOf, places
+from sesmail.assembly.unsealing import UnsealingOf
 from sesmail.aws.sessions import Clients
 from sesmail.config.stores import default_store
 from sesmail.config.table import Config
@@ -22,11 +23,13 @@ from sesmail.storage.passwdkeys import PasswdKeys
 from sesmail.storage.read.ahead import Window
 from sesmail.storage.read.budget import Budget
 from sesmail.storage.read.readers import Readers
+from sesmail.storage.read.sealedbody import UnsealOf
+from sesmail.storage.sealedform import Envelope
 from sesmail.storage.store import Remove
 
 
-def readers(config: Config, reactor: Any, workers: Workers, reached: Clients) -> Readers:
-    """The read path."""
+def readers(config: Config, reactor: Any, workers: Workers, reached: Clients, unseal: UnsealOf | None = None) -> Readers:
+    """The read path; `unseal` as S3Reader has it."""
     storage = config.storage
     return Readers(
         reactor,
@@ -36,7 +39,17 @@ def readers(config: Config, reactor: Any, workers: Workers, reached: Clients) ->
         connect_timeout=storage.connect_timeout,
         read_timeout=storage.read_timeout,
         attempts=storage.attempts,
+        unseal=unseal,
     )
+
+
+def unsealed(workers: Workers, of: UnsealingOf) -> UnsealOf:
+    """Opens sealed messages in the pool `workers`."""
+
+    async def unseal(place: StorePlace, found: Envelope, sealed: list[bytes]) -> list[bytes]:
+        return await workers.run(of(place).pieces, found, sealed)
+
+    return unseal
 
 
 def maildrops(

@@ -38,6 +38,7 @@ class Override:
     nested: bool | None = None
     store: StorePlace | None = None
     passwd: str | None = None
+    sealed: bool | None = None
 
 
 class Places:
@@ -57,8 +58,9 @@ class Places:
         overrides: Mapping[str, Override],
         *,
         mixed_case: bool = True,
+        sealed: bool = False,
     ) -> None:
-        self._base = Override(template=template, nested=nested, store=default, passwd=passwd)
+        self._base = Override(template=template, nested=nested, store=default, passwd=passwd, sealed=sealed)
         self._overrides = {name.lower(): override for name, override in overrides.items()}
         self._default = default
         self._mixed_case = mixed_case
@@ -70,15 +72,17 @@ class Places:
         """Where the mail of ``local@domain`` lies; case is folded. Raises NoSuchMailbox for a name that may not be part of a key."""
         local, domain = folded(local, LONGEST_LOCAL), folded(domain, LONGEST_DOMAIN, empty=True)
         prefix: str | None = None
-        template, nested, store = "", False, self._default
+        template, nested, sealed, store = "", False, False, self._default
         for layer in self._layers(domain, f"{local}@{domain}"):
             if layer.prefix is not None or layer.template is not None:
                 prefix, template = layer.prefix, layer.template or ""
             nested = nested if layer.nested is None else layer.nested
+            sealed = sealed if layer.sealed is None else layer.sealed
             store = layer.store or store
         if prefix is not None:
-            return Place(store, prefix, nested)
-        return Place(store, _fill(template, local, domain), nested, mixed_case=self._mixed_case and _ends_in_name(template))
+            return Place(store, prefix, nested, sealed=sealed)
+        mixed_case = self._mixed_case and _ends_in_name(template)
+        return Place(store, _fill(template, local, domain), nested, mixed_case=mixed_case, sealed=sealed)
 
     def passwd(self, domain: str) -> tuple[StorePlace, str]:
         """Store and key of the domain's passwd file. Raises NoSuchMailbox as `place` does."""

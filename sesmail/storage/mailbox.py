@@ -10,16 +10,19 @@ from sesmail.mail.uidl import hashed, uidl
 from sesmail.storage.learned import Learned
 from sesmail.storage.listing import SLICE, Gathering, Listing, Pause
 from sesmail.storage.passwdkeys import PasswdKeys
+from sesmail.storage.sealedform import TAG
 from sesmail.storage.store import Reader, Remove
 
 Told = Callable[[Sequence[str]], None]
 
 
 class Snapshot:
-    """One session's view. Only what differs from the shared listing is kept here."""
+    """One session's view. Only what differs from the shared listing is kept here. `less`: by how many octets a message is thought to be
+    shorter than it lies there."""
 
-    def __init__(self, listing: Listing, octets: Mapping[int, int], uidls: Mapping[int, bytes]) -> None:
+    def __init__(self, listing: Listing, octets: Mapping[int, int], uidls: Mapping[int, bytes], *, less: int = 0) -> None:
         self.listing = listing
+        self._less = less
         self._octets = octets
         self._uidls = uidls
 
@@ -28,14 +31,15 @@ class Snapshot:
 
     def octets(self, index: int) -> int:
         """Octets of the CRLF form, as far as it was known when the snapshot was made."""
-        return self._octets.get(index) or self.listing.sizes[index]
+        known = self._octets.get(index)
+        return max(0, self.listing.sizes[index] - self._less) if known is None else known
 
     def uidl(self, index: int) -> bytes:
         """The unique id."""
         return self._uidls.get(index) or self.listing.name(index)
 
 
-async def freeze(listing: Listing, learned: Mapping[bytes, int], pause: Pause) -> Snapshot:
+async def freeze(listing: Listing, learned: Mapping[bytes, int], pause: Pause, *, less: int = 0) -> Snapshot:
     """A snapshot of this listing with the sizes that are known by now."""
     octets: dict[int, int] = {}
     if learned:
@@ -44,7 +48,7 @@ async def freeze(listing: Listing, learned: Mapping[bytes, int], pause: Pause) -
                 if (size := learned.get(listing.identity(index))) is not None:
                     octets[index] = size
             await pause()
-    return Snapshot(listing, octets, {} if listing.all_plain else await unique_ids(listing, pause))
+    return Snapshot(listing, octets, {} if listing.all_plain else await unique_ids(listing, pause), less=less)
 
 
 async def unique_ids(listing: Listing, pause: Pause) -> dict[int, bytes]:
@@ -104,12 +108,11 @@ class Mailbox:
         if self._last is not None and await self._last.equals(listing, pause):
             listing = self._last
         self._last = listing
-        return await freeze(listing, self._learned.of(self._name), pause)
+        return await freeze(listing, self._learned.of(self._name), pause, less=TAG if place.sealed else 0)
 
     def learn(self, listing: Listing, index: int, octets: int) -> None:
-        """The message went out whole in `octets` octets: snapshots made from now on say so."""
-        if octets != listing.sizes[index]:
-            self._learned.learn(self._name, listing.identity(index), octets)
+        """The message went out whole in `octets` octets, unlike what was thought: snapshots made from now on say so."""
+        self._learned.learn(self._name, listing.identity(index), octets)
 
     async def remove(self, remove: Remove, keys: Sequence[str]) -> dict[str, str]:
         """Remove from the store and tell all watchers what is gone; returns what remains and why. Raises Unavailable."""

@@ -108,7 +108,8 @@ class Session:
         return await self._window.open(index, head=head, skip=skip)
 
     def learn(self, index: int, octets: int) -> None:
-        self._mailbox.learn(self._listing, index, octets)
+        if octets != self._snapshot.octets(index):
+            self._mailbox.learn(self._listing, index, octets)
 
     def expired(self) -> Sequence[int]:
         return range(self._listing.before(self._keep_after))

@@ -44,6 +44,16 @@ class PlacesTest(unittest.TestCase):
         self.assertEqual(where.passwd("b.c"), (OTHER, "pw/b.c"))
         self.assertEqual(where.place("tom", "c.d"), Place(MAIN, "mailboxes/c.d/tom/", mixed_case=True))
 
+    def test_mail_is_taken_for_sealed_where_that_is_said(self) -> None:
+        some = {"b.c": Override(sealed=True), "tom@b.c": Override(sealed=False, prefix="t/"), "ann@b.c": Override(prefix="a/")}
+        for all_of_it in (False, True):
+            where = Places("%d/%u/", "p", MAIN, False, some, sealed=all_of_it)
+            found = [
+                where.place(local, domain).sealed
+                for local, domain in (("x", "y"), ("x", "b.c"), ("ann", "b.c"), ("tom", "b.c"))
+            ]
+            self.assertEqual(found, [all_of_it, True, True, False])
+
     def test_an_account_without_a_domain(self) -> None:
         where = places("%u/", "passwd.txt", tom_at_=Override(prefix="t/"))
         self.assertEqual(where.place("ann", "").prefix, "ann/")

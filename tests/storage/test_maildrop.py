@@ -156,6 +156,20 @@ class MaildropContract(OverStore):
         run(second.close())
         self.assertEqual(self.opened(maildrops).octets(index), 11)
 
+    def test_a_mailbox_of_sealed_mail_tells_what_its_messages_are_without_the_seal(self) -> None:
+        self.store.put("d/tom/1", b"x" * 116)
+        self.store.put("d/tom/2", b"x" * 216)
+        self.store.put("d/tom/3", b"x")
+        sealed, maildrops = Place(HERE, "d/tom/", sealed=True), self.maildrops()
+        first = self.opened(maildrops, sealed)
+        index = {name: place for place, name in enumerate(self.names(first))}
+        self.assertEqual([first.octets(index[name]) for name in "123"], [100, 200, 0])
+        # The second was not sealed.
+        first.learn(index["1"], 100)
+        first.learn(index["2"], 216)
+        second = self.opened(maildrops, sealed)
+        self.assertEqual([second.octets(index[name]) for name in "123"], [100, 216, 0])
+
     def test_a_message_written_anew_is_learned_anew(self) -> None:
         self.put("d/tom/1")
         maildrops = self.maildrops()
