@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from typing import Any
-
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from sesmail.auth.names import UnknownUser
 from sesmail.cli.typed import secret
+from sesmail.cli.untildone import outcome_of
 from sesmail.config.load import load
 from sesmail.errors import BadLogin, MailError
 from sesmail.interfaces import Account
@@ -27,28 +23,13 @@ def run(args: argparse.Namespace) -> int:
     from twisted.internet import reactor
 
     name = args.user.encode("utf-8", "surrogateescape")
-    outcome = _run_until_done(reactor, try_login(config, reactor, name, password, _say))
-    if isinstance(outcome, Failure):
-        if outcome.check(BadLogin):
-            print("refused")
-            return EXIT_REFUSED
-        outcome.raiseException()
-    _describe(outcome)
+    try:
+        account = outcome_of(reactor, try_login(config, reactor, name, password, _say))
+    except BadLogin:
+        print("refused")
+        return EXIT_REFUSED
+    _describe(account)
     return 0
-
-
-def _run_until_done(reactor: Any, coroutine: Any) -> Any:
-    outcome: list[Any] = []
-
-    def begin() -> None:
-        Deferred.fromCoroutine(coroutine).addBoth(outcome.append).addBoth(lambda _: reactor.stop())
-
-    reactor.callWhenRunning(begin)
-    reactor.run()
-    if not outcome:
-        coroutine.close()
-        sys.exit("interrupted")
-    return outcome[0]
 
 
 def _say(checker: str, answer: MailError | Account) -> None:

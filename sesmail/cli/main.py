@@ -187,6 +187,23 @@ def _cfn(parser: argparse.ArgumentParser) -> None:
     _domains(parser, required=True)
 
 
+def _dns(parser: argparse.ArgumentParser) -> None:
+    _domains(parser, required=True)
+    parser.add_argument("--region", metavar="REGION", help="region of SES, instead of the configured one")
+    parser.add_argument(
+        "--mail-from", metavar="LABEL", default="mail", help='label of the MAIL FROM domain, or "" (%(default)s)'
+    )
+    parser.add_argument("--host", metavar="NAME", help="name of the gateway, instead of submission.hostname")
+    parser.add_argument("--dkim", metavar="TOKEN", action="append", default=[], help="a token of DKIM, instead of asking SES")
+    parser.add_argument("--dmarc", choices=("none", "quarantine", "reject"), default="none", help="policy (%(default)s)")
+    parser.add_argument("--reports", metavar="ADDRESS", help="who gets reports, instead of postmaster")
+    parser.add_argument("--enforce", action="store_true", help="have MTA-STS enforced, not only tested")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--check", action="store_true", help="ask DNS, and say what is missing")
+    parser.add_argument("--server", metavar="ADDRESS", help="DNS server to ask, instead of the machine's")
+    _config(parser)
+
+
 def _iam_policy(parser: argparse.ArgumentParser) -> None:
     purposes = ("pop3", "sort", "submit", "deliver", "aliases")
     parser.add_argument(
@@ -218,6 +235,7 @@ COMMANDS = (
     Command("held", "sesmail.cli.held", "Look after the mail that nobody could be given.", _held),
     Command("queue", "sesmail.cli.queue", "Look after the mail that waits to be sent.", _queue),
     Command("cfn", "sesmail.cli.cfn", "Print the CloudFormation template for domains.", _cfn),
+    Command("dns", "sesmail.cli.dns", "Print the DNS records for domains, or check them.", _dns),
     Command("iam-policy", "sesmail.cli.iampolicy", "Print what AWS has to allow.", _iam_policy),
     Command("demo", "sesmail.cli.demo", "Run the gateway on a folder of sample mail and print how to try it.", _demo),
 )

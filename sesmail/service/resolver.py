@@ -19,6 +19,19 @@ PATIENCE = 10.0
 ROUNDS = (2, 4)
 
 
+def _name(name: dns.Name) -> str:
+    return str(name) or "."
+
+
+# How each type is asked for, and how its answer is told.
+_TYPES: dict[str, tuple[str, int, Callable[[Any], str]]] = {
+    "MX": ("lookupMailExchange", dns.MX, lambda said: f"{said.preference} {_name(said.name)}"),
+    "TXT": ("lookupText", dns.TXT, lambda said: b"".join(said.data).decode("utf-8", "backslashreplace")),
+    "CNAME": ("lookupCanonicalName", dns.CNAME, lambda said: _name(said.name)),
+    "SRV": ("lookupService", dns.SRV, lambda said: f"{said.priority} {said.weight} {said.port} {_name(said.target)}"),
+}
+
+
 class Resolver:
     """See relay.domains.Names."""
 
@@ -36,6 +49,15 @@ class Resolver:
         if await self._records(self._resolver.lookupAddress, domain, dns.A):
             return True
         return bool(await self._records(self._resolver.lookupIPV6Address, domain, dns.AAAA))
+
+    async def answers(self, name: str, type: str) -> Sequence[str]:
+        """What DNS says of a name, in the words of `aws.dnsrecords.Record`; none where there is nothing or no such name. `type` is MX,
+        TXT, CNAME or SRV. Raises Unavailable."""
+        look_up, kind, text = _TYPES[type]
+        try:
+            return [text(record.payload) for record in await self._records(getattr(self._resolver, look_up), name, kind)]
+        except NoSuchDomain:
+            return []
 
     async def _records(self, look_up: Callable[..., Deferred[Any]], domain: str, kind: int) -> list[Any]:
         try:
