@@ -15,6 +15,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sesmail.delivery.expiry import Expiry
+from sesmail.delivery.inbox import Inbox
+from sesmail.storage.s3 import S3Store
 from tests.aws import sesevents
 from tests.aws.snssigner import TOPIC
 from tests.faults.cases import PASSWORD, config
@@ -31,9 +34,10 @@ from tests.web.snssender import Aws, Sender, aws
 DOMAIN = "here.example"
 PLACES = ("tom", "ann", "dir", "far0", "far1", "out", "cmd")
 """Two mailboxes, a Maildir, two users of an LMTP server, an address elsewhere, a command."""
-MOST = 300
+MOST = 600
 """Messages in one world."""
 VISIBILITY = 10
+_BODY = b"\r\n\r\n" + b"and a body\r\n" * 60
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,7 @@ class World:
         mail = Mail(len(self.mails), uuid.uuid4().hex + "00000000", case)
         assert mail.number < MOST
         self.mails.append(mail)
-        head = f"From: a@else.example\r\nMessage-ID: <{mail.number}@else.example>\r\nX-Number: {mail.number}\r\n\r\n"
-        self.s3.put_object(Bucket=self.bucket, Key=mail.key, Body=head.encode() + b"and a body\r\n" * 60)
+        self.s3.put_object(Bucket=self.bucket, Key=mail.key, Body=_mail(mail.number))
         return mail
 
     def notice(self, mail: Mail) -> str:
@@ -186,19 +189,23 @@ class World:
         return [row["Key"] for page in pages for row in page.get("Contents", ())]
 
     def copies(self, mail: Mail) -> Mapping[str, int]:
-        """How often it is, or was, at each place."""
+        """How often it is, or was, at each place. Nobody has less than all of it."""
         boxes = {name: int(self.is_there(self.box(name, mail))) for name in ("tom", "ann")}
         boxes["tom"] += mail.taken
         files = [path.read_bytes() for path in (self.folder / "dir" / "new").glob("*")]
         sent = [(one.recipients, one.data) for one in self.out.sent]
         assert all(to == (f"out{_number(data)}@there.example",) for to, data in sent)
         piped = self.folder / "piped" / mail.id
+        whole, lines = _mail(mail.number), piped.read_bytes() if piped.exists() else b""
+        assert lines == whole.replace(b"\r\n", b"\n") * len(NUMBER.findall(lines))
+        assert all(data == whole for data in files if _number(data) == mail.number)
+        assert all(data.endswith(_BODY) for _, data in sent)
         return {
             **boxes,
             "dir": sum(_number(data) == mail.number for data in files),
             **{user: self.lmtp.kept[mail.number, user] for user in ("far0", "far1")},
             "out": sum(_number(data) == mail.number for _, data in sent),
-            "cmd": len(NUMBER.findall(piped.read_bytes())) if piped.exists() else 0,
+            "cmd": len(NUMBER.findall(lines)),
         }
 
     def check_nothing_is_lost(self, mail: Mail) -> None:
@@ -224,6 +231,11 @@ class World:
             assert set(found) <= {*beside, *(key.format(id=mail.id) for key in mail.case.leaves)}, f"{mail}: {found}"
         return dict(doubles)
 
+    def expire(self) -> None:
+        """Sixteen days later the sweep removes what has served."""
+        inbox = Inbox(S3Store(self.server.client(), self.bucket), self.bucket, "new/")
+        Expiry(inbox, keep=15 * 86400, now=lambda: time.time() + 16 * 86400).run()
+
     def _log_of(self, mail: Mail) -> str:
         return "\n".join(line for line in self.gateway.log().splitlines() if mail.id in line)
 
@@ -236,6 +248,10 @@ class World:
             return self.queue.empty and not self.keys("new/")
 
         wait_until(is_quiet, seconds=seconds, what=lambda: f"{self.queue.counts()} {self.keys('new/')}\n{self.gateway.log()}")
+
+
+def _mail(number: int) -> bytes:
+    return f"From: a@else.example\r\nMessage-ID: <{number}@else.example>\r\nX-Number: {number}".encode() + _BODY
 
 
 def _number(data: bytes) -> int:

@@ -54,6 +54,11 @@ class Struck:
         with self._lock:
             self._strikes += strikes
 
+    def heal(self) -> None:
+        """Nothing strikes any more."""
+        with self._lock:
+            self._strikes = []
+
     @property
     def waiting(self) -> list[Strike]:
         """Those that have not struck."""

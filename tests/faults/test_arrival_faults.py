@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+import random
 import socket
 import struct
 import time
@@ -14,9 +15,6 @@ from dataclasses import replace
 
 import pytest
 
-from sesmail.delivery.expiry import Expiry
-from sesmail.delivery.inbox import Inbox
-from sesmail.storage.s3 import S3Store
 from tests.aws.snssigner import body, headers
 from tests.faults.arrivalfaults import DOMAIN, PLACES, Case, Mail, World, check_log, world
 from tests.faults.strucklmtp import ANYBODY, Strike
@@ -97,6 +95,7 @@ def some_s3_cases() -> list[Case]:
     faults = itertools.cycle(FAULTS)
     cases = [s3_case(name, request, next(faults), ATTEMPTS) for name, request in [*CALLS.items()] * 2]
     cases += [s3_case(name, request, next(faults), ATTEMPTS, held=True) for name, request in HELD_CALLS.items()]
+    cases += [s3_case("fetch", CALLS["fetch"], fault, ATTEMPTS) for fault in HALF]
     return [*cases, recording_case(FAULTS[0], ATTEMPTS), forgetting_case(FAULTS[2], ATTEMPTS)]
 
 
@@ -113,10 +112,10 @@ def no_error_of_ours(here: World) -> Iterator[None]:
     check_log(here.gateway.log()[before:])
 
 
-def by_sns(here: World, mails: Sequence[Mail], side_by_side: int = 8) -> None:
+def by_sns(here: World, mails: Sequence[Mail], tries: int = 12) -> None:
     """SNS tells of all of them."""
-    with ThreadPoolExecutor(side_by_side) as threads:
-        list(threads.map(here.deliver, mails))
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda mail: here.deliver(mail, tries), mails))
 
 
 def s3_fails(here: World, cases: Sequence[Case]) -> dict[str, int]:
@@ -153,8 +152,7 @@ def test_what_could_not_be_removed_expires(here: World) -> None:
     record = f".sesmail/progress/{mail.id}"
     assert here.keys(record) == [record]
     assert here.keys("new/") == []
-    inbox = Inbox(S3Store(here.server.client(), here.bucket), here.bucket, "new/")
-    Expiry(inbox, keep=15 * 86400, now=lambda: time.time() + 16 * 86400).run()
+    here.expire()
     assert here.keys(record) == []
 
 
@@ -315,3 +313,36 @@ def test_a_certificate_that_cannot_be_fetched_keeps_the_notice_with_sns(here: Wo
     # A certificate that could not be had is not asked for again at once.
     assert [here.sender(retries=60, pause=1).deliver(message)[-1] for _, message in told] == [200] * len(told)
     assert here.check([mail for mail, _ in told]) == {}
+
+
+def storm(here: World, count: int, seed: int) -> dict[str, int]:
+    """Anything may fail at any time, in any way, while mail comes in by both doors."""
+    chance = random.Random(seed)
+    # What is kept without anybody's knowing, or cannot be written down, may come twice where nothing shows that it was there.
+    case = Case("storm", twice=frozenset(PLACES) - {"tom", "ann", "dir"}, leaves=(".sesmail/progress/{id}",), reads=False)
+    mails = [here.bring(replace(case, held=chance.random() < 0.1)) for _ in range(count)]
+    here.s3_proxy.fail(*(replace(fault, request=".", chance=0.04) for fault in (*FAULTS, *HALF)))
+    here.sqs_proxy.fail(*(replace(fault, request=".", chance=0.02) for fault in SQS_FAULTS))
+    here.lmtp.strike(*(replace(one, number=ANYBODY) for one in chance.choices(STRIKES, k=count // 2)))
+    here.out.plant(*(Fault(reset=chance.choice(("unread", "read", "recorded"))) for _ in range(count // 8)))
+    try:
+        by_sqs(here, mails[::2])
+        by_sns(here, mails[1::2], tries=60)
+    finally:
+        here.s3_proxy.fail()
+        here.sqs_proxy.fail()
+        here.lmtp.heal()
+        here.out.heal()
+    here.wait_until_quiet(mails, 900)
+    doubles = here.check(mails)
+    here.expire()
+    assert here.keys(".sesmail/progress/") == [f".sesmail/progress/{mail.id}" for mail in mails if mail.case.held]
+    return dict(doubles)
+
+
+@pytest.mark.proof
+@pytest.mark.limit(1800)
+def test_a_storm_loses_nothing(here: World, capsys: pytest.CaptureFixture[str]) -> None:
+    doubles = storm(here, 150, seed=3)
+    with capsys.disabled():
+        print(f"\n150 messages in a storm; came twice: {doubles}")
