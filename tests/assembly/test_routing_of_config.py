@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -167,6 +169,18 @@ def test_the_map_is_read_again_when_it_is_told(tmp_path: Path) -> None:
     (tmp_path / "map").write_text("/(/ ann\n")
     mail.reload()
     assert prefixes(mail, "info@example.com") == [TOM]
+
+
+def test_no_look_up_starts_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mail = received(tmp_path)
+
+    def begun(*arguments: object, **options: object) -> None:
+        raise AssertionError("a program was started")
+
+    for module, name in ((subprocess, "Popen"), (os, "fork"), (os, "posix_spawn"), (os, "system")):
+        monkeypatch.setattr(module, name, begun)
+    assert prefixes(mail, "Info+x@example.com") == [ANN]
+    assert prefixes(mail, "list@example.net") == [TOM, ANN]
 
 
 def test_the_map_says_who_may_send_as_what(tmp_path: Path) -> None:
