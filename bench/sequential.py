@@ -14,17 +14,17 @@ from botocore.config import Config
 
 
 @dataclass(frozen=True)
-class Loop:
+class Run:
     """What one run did and cost: messages a second, CPU seconds a message."""
 
     rate: float
     cpu: float
 
 
-def run(endpoint: str, keys: tuple[str, str], bucket: str, prefix: str, to: str, limit: int) -> Loop:
+def run(endpoint: str, keys: tuple[str, str], bucket: str, prefix: str, to: str, limit: int) -> Run:
     """Move up to `limit` objects from behind one prefix to behind another, in a process of its own."""
     command = [sys.executable, "-m", "bench.sequential", endpoint, *keys, bucket, prefix, to, str(limit)]
-    return Loop(**json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
+    return Run(**json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
 
 
 def _run(endpoint: str, access_key: str, secret_key: str, bucket: str, prefix: str, to: str, limit: int) -> dict[str, float]:
