@@ -35,10 +35,10 @@ lambda: .venv/runtime
 
 test: lint types test-newest
 
-test-newest: .venv/tests .venv-tools/tools programs
+test-newest: .venv/tests .venv-tools/tools .venv-oracle/oracle programs
 	.venv/bin/python $(SUITE)
 
-test-oldest: .venv-oldest/tests .venv-tools/tools programs
+test-oldest: .venv-oldest/tests .venv-tools/tools .venv-oracle/oracle programs
 	.venv-oldest/bin/python $(SUITE)
 
 lint: .venv-tools/tools
@@ -51,7 +51,7 @@ types: .venv-tools/tools
 	.venv-tools/bin/mypy
 
 # The long forms of what `make test` has a slice of.
-proof: .venv/tests .venv-tools/tools programs
+proof: .venv/tests .venv-tools/tools .venv-oracle/oracle programs
 	.venv/bin/python $(PYTEST) --proof
 	$(HYPOTHESIS)
 
@@ -65,11 +65,11 @@ bench: .venv/tests .venv-tools/tools
 	.venv-tools/bin/python -m bench.submission
 
 clean:
-	rm -rf .venv .venv-oldest .venv-tools build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .venv-oldest .venv-tools .venv-oracle build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	    .import_linter_cache twisted/plugins/dropin.cache
 	find sesmail tests bench twisted -name __pycache__ -prune -exec rm -rf {} +
 
-environments: .venv/tests .venv-oldest/tests .venv-tools/tools
+environments: .venv/tests .venv-oldest/tests .venv-tools/tools .venv-oracle/oracle
 
 # The mail programs that the tests fetch and send with, and servers to compare with.
 programs:
@@ -88,6 +88,12 @@ programs:
 	@$(ENSURE) venv
 	@$(INSTALL) .venv-oldest -r tests/oldest.txt
 	@.venv-oldest/bin/python -m pip --disable-pip-version-check check
+	@touch $@
+
+# AWS's own client for sealed objects, which needs other versions than we do.
+.venv-oracle/oracle: tests/oracle.txt
+	@$(ENSURE) venv
+	@$(INSTALL) .venv-oracle -r tests/oracle.txt
 	@touch $@
 
 .venv-tools/tools: setup.cfg
