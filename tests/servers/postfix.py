@@ -106,9 +106,9 @@ class Postfix:
 
 
 @contextmanager
-def running(more: str = "") -> Iterator[Postfix]:
+def running(more: str = "", services: str = "") -> Iterator[Postfix]:
     """One with an empty sink. `more` are lines of main.cf, which win over others; what they say of recipients goes for the port with
-    STARTTLS alone."""
+    STARTTLS alone. `services` are lines of master.cf."""
     root = Path(mkdtemp(prefix="sesmail-postfix-"))
     root.chmod(0o755)
     with ExitStack() as stack:
@@ -116,7 +116,7 @@ def running(more: str = "") -> Iterator[Postfix]:
         sink = stack.enter_context(lmtpsink.keeping())
         # Dovecot looks names up in lower case.
         logins = stack.enter_context(dovecot.running(f"{USERNAME.lower()}:{{PLAIN}}{PASSWORD}::::::\n"))
-        postfix = _written(root, sink, logins.port, more)
+        postfix = _written(root, sink, logins.port, more, services)
         config = str(root / "config")
         subprocess.run(["/usr/sbin/postfix", "-c", config, "check"], check=True, capture_output=True)
         master = Guarded(["/usr/lib/postfix/sbin/master", "-c", config, "-d"], root / "output")
@@ -125,7 +125,7 @@ def running(more: str = "") -> Iterator[Postfix]:
         yield postfix
 
 
-def _written(root: Path, sink: lmtpsink.Sink, logins: int, more: str) -> Postfix:
+def _written(root: Path, sink: lmtpsink.Sink, logins: int, more: str, services: str) -> Postfix:
     for name in ("config", "queue", "data"):
         (root / name).mkdir()
     shutil.chown(root / "data", "postfix")
@@ -136,7 +136,8 @@ def _written(root: Path, sink: lmtpsink.Sink, logins: int, more: str) -> Postfix
     main = _MAIN.format(**settings, certificate=issued.certificate, key=issued.key)
     (root / "config/main.cf").write_text(main + more)
     unchecked = "-o smtpd_recipient_restrictions=" if more else ""
-    (root / "config/master.cf").write_text(_MASTER.format(starttls=starttls, implicit=implicit, unchecked=unchecked))
+    master = _MASTER.format(starttls=starttls, implicit=implicit, unchecked=unchecked) + services
+    (root / "config/master.cf").write_text(master)
     (root / "config/recipients").write_text(f"{REFUSED} 550 5.1.1 no such user\n{FULL} 452 4.2.2 mailbox full\n")
     (root / "config/headers").write_text("/^X-Unwanted:/ REJECT 5.7.1 not wanted\n")
     return Postfix(starttls, implicit, authority.certificate, root / "log", sink)
