@@ -6,7 +6,7 @@ import re
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 _ADDRESS = re.compile(rb"<([^>]*)>")
@@ -62,6 +62,11 @@ class _Dialog(socketserver.StreamRequestHandler):
     server: Sink
 
     def handle(self) -> None:
+        # Clients may be killed.
+        with suppress(ConnectionError):
+            self._talk()
+
+    def _talk(self) -> None:
         sender, recipients = "", list[str]()
         self._answer("220 here")
         while line := self.rfile.readline():
