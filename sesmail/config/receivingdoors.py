@@ -37,7 +37,7 @@ class Queue:
         "120",
         "How long a notice stays hidden from other gateways; it is prolonged while work on it goes on.",
     )
-    workers: int = option(whole(1, 256), "16", "How many notices of the queue are worked on at a time.")
+    workers: int = option(whole(1, 256), "48", "How many notices of the queue are worked on at a time.")
 
 
 @dataclass(frozen=True, kw_only=True)
