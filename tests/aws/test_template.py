@@ -161,6 +161,15 @@ def test_ses_alone_writes_to_the_bucket_and_nobody_without_tls() -> None:
     assert set(stack.of("S3::Bucket")["MailBucket"]["PublicAccessBlockConfiguration"].values()) == {True}
 
 
+def test_ses_may_seal_with_the_key_for_this_account_alone() -> None:
+    owner, ses = statements(everything().of("KMS::Key")["MailKey"]["KeyPolicy"])
+    assert owner["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    assert ses["Principal"] == {"Service": "ses.amazonaws.com"}
+    assert ses["Action"] == ["kms:Encrypt", "kms:GenerateDataKey*"]
+    assert ses["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+    assert ses["Condition"]["ArnLike"]["aws:SourceArn"].startswith(f"arn:aws:ses:{REGION}:{ACCOUNT}:receipt-rule-set/")
+
+
 def test_no_mail_for_anybody_expires_and_mail_stays_when_the_stack_goes() -> None:
     stack = everything()
     rules = stack.of("S3::Bucket")["MailBucket"]["LifecycleConfiguration"]["Rules"]
