@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
 # sysexits.h: systemd's RestartPreventExitStatus= goes by 78.
@@ -20,12 +19,14 @@ EXIT_CONFIG = 78
 
 @dataclass(frozen=True)
 class Command:
-    """A subcommand. `module` has ``run(args) -> int | None``, which returns the exit status, None being success."""
+    """A subcommand. `module` has ``run(args) -> int | None``, which returns the exit status, None being success. With `words` it has
+    ``run(words: Sequence[str]) -> int`` instead, and reads its own words; `arguments` then only tell of them."""
 
     name: str
     module: str
     sentence: str
     arguments: Callable[[argparse.ArgumentParser], object]
+    words: bool = False
 
 
 def _config(parser: argparse.ArgumentParser) -> None:
@@ -217,6 +218,17 @@ def _iam_policy(parser: argparse.ArgumentParser) -> None:
     _config(parser)
 
 
+def _deliver(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-a", "-address", "--address", metavar="ADDRESS", action="append", help="recipient; may be given several times"
+    )
+    parser.add_argument("-f", "-from", "--from", metavar="ADDRESS", help="sender; none if it is empty")
+    parser.add_argument("--queue-id", metavar="ID", help="what the mail server calls the message")
+    parser.add_argument("--socket", metavar="PATH", help="where the gateway speaks LMTP")
+    _config(parser)
+    parser.add_argument("message", metavar="MESSAGE", nargs="?", help="the message, where standard input has none")
+
+
 COMMANDS = (
     Command("check-config", "sesmail.cli.checkconfig", "Check the configuration and say what would be served.", _config),
     Command("serve", "sesmail.cli.serve", "Run the gateway in the foreground.", _config),
@@ -231,6 +243,7 @@ COMMANDS = (
         _smtp_password,
     ),
     Command("map", "sesmail.cli.map", "Ask the table of aliases whose an address is.", _map),
+    Command("deliver", "sesmail.cli.deliver", "Deliver a message from a mail server.", _deliver, words=True),
     Command("sort", "sesmail.cli.sort", "Sort mail that has come in, once.", _sort),
     Command("held", "sesmail.cli.held", "Look after the mail that nobody could be given.", _held),
     Command("queue", "sesmail.cli.queue", "Look after the mail that waits to be sent.", _queue),
@@ -267,7 +280,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     A bad configuration is shown line by line, anything unexpected as one line; nothing is swallowed.
     """
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    own = next((one for one in COMMANDS if one.words and words[:1] == [one.name]), None)
+    if own is not None and words[1:2] not in (["-h"], ["--help"]):
+        return int(importlib.import_module(own.module).run(words[1:]))
+    args = parser().parse_args(words)
     # Imported here, as argparse alone answers --help.
     from sesmail.config.problems import ConfigError
     from sesmail.errors import MailError, Unavailable
@@ -294,6 +311,9 @@ def _one_line(exc: Exception) -> str:
 
 
 def _version() -> str:
+    # It reads more than a command that is to start at once can wait for.
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("sesmail")
     except PackageNotFoundError:

@@ -231,3 +231,15 @@ def test_neither_boto3_nor_twisted_is_imported_before_there_is_a_gateway_to_miss
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_it_is_a_command_of_sesmail_too_which_reads_its_own_words(site: Site) -> None:
+    (site.folder / "sesmail.yaml").write_text(yaml.safe_dump(site.config))
+    command = [sys.executable, "-m", "sesmail.cli.main", "deliver"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(site.folder)}
+    for words, status in ((["-address=" + USER, "-f", ""], 0), (["-a", "-x@host.example"], 67), (["-x"], 75)):
+        done = subprocess.run([*command, *words], cwd=site.folder, env=environ, input=MAIL, capture_output=True, check=False)
+        assert done.returncode == status
+    helped = subprocess.run([*command, "--help"], cwd=site.folder, env=environ, capture_output=True, check=True)
+    assert b"--queue-id ID" in helped.stdout
+    assert len(site.stored()) == 1
