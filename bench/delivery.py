@@ -166,7 +166,7 @@ def _into_mailboxes(title: str, bench: Bench, given: argparse.Namespace) -> None
 
 def _lmtp(given: argparse.Namespace) -> None:
     with ExitStack() as stack:
-        receiving = stack.enter_context(dovecot.running("demo:{PLAIN}benchmark\n", receiving=True))
+        receiving = stack.enter_context(dovecot.running("demo:{PLAIN}benchmark::::::\n", receiving=True))
         endpoint = stack.enter_context(memory_bucket.running(given.delay))
         bench = Bench(S3(endpoint, endpoint), stack.enter_context(memory_sqs.running(given.delay)))
         port = receiving.lmtp_port
