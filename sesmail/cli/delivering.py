@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import BinaryIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, BinaryIO
 
 from sesmail.cli.deliver import EXIT_DATA, EXIT_LATER, EXIT_NO_USER, EXIT_REFUSED
 from sesmail.cli.deliverinput import taken
@@ -17,6 +17,9 @@ from sesmail.mail.address import any_path, path, quoted
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome, Verdict
 from sesmail.mail.trace import HEAD, topmost, word
+
+if TYPE_CHECKING:
+    from sesmail.config.table import Config
 
 _SETTINGS = {"hostname": "sesmail-deliver", "timeout": 300.0, "patience": 600.0}
 _STATUSES = {"5.1.1": EXIT_NO_USER, "5.1.3": EXIT_NO_USER, "5.3.4": EXIT_DATA, "5.6.0": EXIT_DATA}
@@ -46,15 +49,30 @@ def delivered(words: Sequence[str], usual: str) -> tuple[int, str]:
 
 def _outcomes(asked: Words, usual: str, envelope: Envelope, message: BinaryIO) -> Mapping[str, Outcome]:
     first = asked.socket or (None if asked.config else usual)
-    found = by_gateway(first, envelope, message) if first and asked.addresses else None
+    found = _by_gateway(first, envelope, message) if first and asked.addresses else None
     if found is not None:
         return found
+    # Each of these takes longer than all that is done by then.
+    from sesmail.config.load import load
+
+    config = load(asked.config)
+    for socket in _sockets(config) if asked.addresses else ():
+        if socket != first and (found := _by_gateway(socket, envelope, message)) is not None:
+            return found
     from sesmail.cli.deliverself import by_itself
 
-    return by_itself(asked, envelope, message, tried=first)
+    return by_itself(config, envelope, message)
 
 
-def by_gateway(socket: str, envelope: Envelope, message: BinaryIO) -> Mapping[str, Outcome] | None:
+def _sockets(config: Config) -> Iterator[str]:
+    for one in config.lmtp.listeners:
+        kind, _, rest = one.endpoint.partition(":")
+        socket = rest.partition(":")[0].removeprefix("address=")
+        if kind == "unix" and socket.startswith("/") and one.tls == "none":
+            yield socket
+
+
+def _by_gateway(socket: str, envelope: Envelope, message: BinaryIO) -> Mapping[str, Outcome] | None:
     """What the gateway behind this socket says, None where there is none."""
     message.seek(0)
     settings = LmtpSettings(socket, **_SETTINGS)  # type: ignore[arg-type]

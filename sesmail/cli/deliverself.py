@@ -14,9 +14,6 @@ from typing import BinaryIO
 from sesmail.assembly.deposits import deposits
 from sesmail.assembly.sorting import Receiving, receiving
 from sesmail.assembly.stores import blocking_stores, clients
-from sesmail.cli.delivering import by_gateway
-from sesmail.cli.deliverwords import Words
-from sesmail.config.load import load
 from sesmail.config.table import Config
 from sesmail.delivery.deposit import Deposits
 from sesmail.delivery.plan import Plan
@@ -33,17 +30,8 @@ class OutOfTime(BaseException):
     """No part of the program may take this for an answer of a server, and try again."""
 
 
-def by_itself(asked: Words, envelope: Envelope, message: BinaryIO, *, tried: str | None) -> Mapping[str, Outcome]:
-    """Deliver as the configuration says: by the sockets of lmtp.listeners, but for the one that was `tried`, or from here.
-
-    Raises ConfigError, OSError when the log cannot be written, OutOfTime.
-    """
-    config = load(asked.config)
-    if asked.addresses:
-        for path in _sockets(config):
-            if path != tried and (found := by_gateway(path, envelope, message)) is not None:
-                return found
-    message.seek(0)
+def by_itself(config: Config, envelope: Envelope, message: BinaryIO) -> Mapping[str, Outcome]:
+    """Deliver as the configuration says. Raises ConfigError, OSError when the log cannot be written, OutOfTime."""
     octets = message.seek(0, os.SEEK_END)
     message.seek(0)
     if octets > config.lmtp.max_size:
@@ -52,14 +40,6 @@ def by_itself(asked: Words, envelope: Envelope, message: BinaryIO, *, tried: str
         tell = end.enter_context(_told(config.deliver.log))
         end.enter_context(_in_time(config.deliver.timeout))
         return _stored(config, end, envelope, message, tell)
-
-
-def _sockets(config: Config) -> Iterator[str]:
-    for one in config.lmtp.listeners:
-        kind, _, rest = one.endpoint.partition(":")
-        path = rest.partition(":")[0].removeprefix("address=")
-        if kind == "unix" and path.startswith("/") and one.tls == "none":
-            yield path
 
 
 def _stored(
