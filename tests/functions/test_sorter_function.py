@@ -21,7 +21,8 @@ from tests.aws.sesevents import (
 )
 from tests.functions.incoming import MESSAGE, Bucket, together
 from tests.functions.lambdas import Function, Raised
-from tests.servers import proxy, seaweed, ses
+from tests.servers import faultproxy, proxy, seaweed, ses
+from tests.servers.faultproxy import FaultProxy, Rule
 from tests.servers.ports import wait_until
 
 CONTINUE = {"disposition": "CONTINUE"}
@@ -37,6 +38,13 @@ def bucket() -> Bucket:
 @pytest.fixture(scope="module")
 def sort(bucket: Bucket) -> Iterator[Function]:
     with bucket.function() as made:
+        yield made
+
+
+@pytest.fixture
+def failing() -> Iterator[FaultProxy]:
+    """A way to the server that fails as it is told."""
+    with faultproxy.before(seaweed.running().endpoint) as made:
         yield made
 
 
@@ -219,12 +227,12 @@ def test_mail_for_nobody_here_is_held_and_not_lost() -> None:
         assert len(sort.fates("held")) == 1
 
 
-def test_what_fails_for_one_recipient_is_raised_and_the_repeat_completes_it() -> None:
-    bucket, later = Bucket(), f"{Bucket().name}-later"
-    place = f"[{{for: ann@example.com, url: 's3://{later}'}}]"
-    with bucket.function(MAILBOXES__PLACES=place, STORAGE__ATTEMPTS="1") as sort:
+def test_what_fails_for_one_recipient_is_raised_and_the_repeat_completes_it(failing: FaultProxy) -> None:
+    bucket = Bucket()
+    with bucket.function(STORAGE__ENDPOINT=failing.endpoint, STORAGE__ATTEMPTS="1") as sort:
         id = bucket.arrive()
         event = bucket.about(by_sns(*BOTH), id)
+        failing.fail(Rule(f"^PUT .*/{ANN}", "503"))
         for _ in range(2):
             with pytest.raises(Raised) as caught:
                 sort(event)
@@ -232,20 +240,21 @@ def test_what_fails_for_one_recipient_is_raised_and_the_repeat_completes_it() ->
             assert len(caught.value.trace) <= 1
         assert bucket.of(id) == {TOM + id, f"new/{id}"}
         written = bucket.head(TOM + id)["LastModified"]
-        theirs = Bucket(later)
+        failing.fail()
         assert sort(event) == CONTINUE
-        assert theirs.get(ANN + id) == MESSAGE
-        assert bucket.of(id) == {TOM + id}
+        assert bucket.get(ANN + id) == MESSAGE
+        assert bucket.of(id) == {TOM + id, ANN + id}
         assert bucket.head(TOM + id)["LastModified"] == written
 
 
-def test_one_message_that_fails_does_not_keep_back_the_others() -> None:
+def test_one_message_that_fails_does_not_keep_back_the_others(failing: FaultProxy) -> None:
     bucket = Bucket()
-    with bucket.function(MAILBOXES__PLACES="[{for: ann@example.com, url: 's3://is-not-there'}]", STORAGE__ATTEMPTS="1") as sort:
+    with bucket.function(STORAGE__ENDPOINT=failing.endpoint, STORAGE__ATTEMPTS="1") as sort:
         bad, good = bucket.arrive(), bucket.arrive()
         events = [
             bucket.about(by_lambda_action(person), id) for person, id in (("ann@example.com", bad), ("tom@example.com", good))
         ]
+        failing.fail(Rule(f"^PUT .*/{ANN}", "503"))
         with pytest.raises(Raised):
             sort(together(*events))
         assert bucket.listed() == [TOM + good, f"new/{bad}"]
