@@ -55,6 +55,7 @@ def _sort(config: Config, account: Account, domains: Sequence[str], args: argpar
         yield from policies.confirm(config.sns.topics)
     if routing.forward_from:
         yield from _sent(config, account, [_domain(routing.forward_from)])
+        yield from policies.quota()
     if routing.bounce_from:
         yield from policies.bounce(account, _domain(routing.bounce_from))
     if config.feedback.suppress:
