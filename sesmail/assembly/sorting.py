@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from sesmail.aliases.model import LookUp
@@ -26,10 +27,12 @@ from sesmail.delivery.held import Held
 from sesmail.delivery.inbox import Guess, Inbox
 from sesmail.delivery.intake import Intake
 from sesmail.delivery.local import Local
+from sesmail.delivery.original import Unsealed
 from sesmail.delivery.reports import Reports
 from sesmail.delivery.routing import Routing
 from sesmail.delivery.sorter import Sorter
 from sesmail.errors import MailError
+from sesmail.interfaces import StorePlace
 from sesmail.relay.courier import Courier
 from sesmail.storage.together import Deletions
 
@@ -53,15 +56,27 @@ class Receiving:
     reload: Callable[[], None] | None
 
 
-def receiving(config: Config, end: ExitStack, *, store_of: StoreOf | None = None, more: Sequence[LookUp] = ()) -> Receiving:
-    """`store_of`: what gives stores elsewhere already. `more` are tables that are asked after the map. What is to be closed at the end goes into `end`; that takes seconds at most.
+UnsealedOf: TypeAlias = Callable[[StorePlace], Unsealed]
+"""How what lies in a store is opened where it was sealed."""
+
+
+def receiving(
+    config: Config,
+    end: ExitStack,
+    *,
+    store_of: StoreOf | None = None,
+    unsealed_of: UnsealedOf | None = None,
+    more: Sequence[LookUp] = (),
+) -> Receiving:
+    """`store_of`: what gives stores elsewhere already. Without `unsealed_of` sealed mail is brought into mailboxes alone. `more` are tables
+    that are asked after the map. What is to be closed at the end goes into `end`; that takes seconds at most.
 
     Raises ConfigError for what only shows now: targets, the map, certificates, credentials.
     """
     if problems := list(bad_targets(config)):
         raise ConfigError(problems)
     try:
-        return _receiving(config, end, store_of or blocking_stores(clients(config)), more)
+        return _receiving(config, end, store_of or blocking_stores(clients(config)), unsealed_of, more)
     except MailError as error:
         raise ConfigError([Problem(Where(config.source or "configuration"), "", str(error))]) from error
 
@@ -71,14 +86,16 @@ def intake(config: Config, *, more: Sequence[LookUp] = ()) -> Intake:
     return receiving(config, ExitStack(), more=more).intake
 
 
-def _receiving(config: Config, end: ExitStack, store_of: StoreOf, more: Sequence[LookUp]) -> Receiving:
+def _receiving(
+    config: Config, end: ExitStack, store_of: StoreOf, unsealed_of: UnsealedOf | None, more: Sequence[LookUp]
+) -> Receiving:
     table = address_map(config)
     where = places(config)
     people = residents(config, where, store_of)
     plans = routing(config, where, people, table, more)
     outward = outward_courier(config, end)
     carriers = agents(config, outward.send, end)
-    box = inbox(config, store_of)
+    box = inbox(config, store_of, unsealed_of)
     sorter = Sorter(box, plans, carriers, store_of, delete=Deletions(box.store).delete)
     local = Local(box, plans, carriers, store_of, now=time.time)
     reports = _reports(config, local, OurDomains(config, people))
@@ -96,7 +113,7 @@ def _receiving(config: Config, end: ExitStack, store_of: StoreOf, more: Sequence
     )
 
 
-def inbox(config: Config, store_of: StoreOf) -> Inbox:
+def inbox(config: Config, store_of: StoreOf, unsealed_of: UnsealedOf | None = None) -> Inbox:
     """Where mail comes in. Raises Unavailable when its store cannot be had."""
     given, place = config.incoming, incoming_store(config)
     return Inbox(
@@ -106,6 +123,7 @@ def inbox(config: Config, store_of: StoreOf) -> Inbox:
         fixed=tuple((one.prefix, one.recipient) for one in given.mailboxes),
         notices=given.notices,
         guess=Guess(given.guess),
+        unsealed=unsealed_of(place) if unsealed_of else None,
     )
 
 

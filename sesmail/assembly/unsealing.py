@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TypeAlias
 
+from sesmail.assembly.sorting import Receiving, UnsealedOf, receiving
+from sesmail.assembly.stores import blocking_stores, clients
 from sesmail.aws.kms import Kms
 from sesmail.aws.sessions import Clients
 from sesmail.config.table import Config
@@ -32,3 +35,15 @@ def unsealing(config: Config, reached: Clients) -> UnsealingOf:
     """How the mail of each store is opened. All share one cache of keys."""
     keys = DataKeys(kms(config, reached).decrypt, seconds=config.sealed.key_cache)
     return lambda place: Unsealing(place, keys, cbc=config.sealed.cbc)
+
+
+def for_delivery(of: UnsealingOf) -> UnsealedOf:
+    """The same for those who deliver."""
+    return lambda place: of(place).opened
+
+
+def receiving_sealed(config: Config, end: ExitStack) -> Receiving:
+    """As `receiving`, but sealed mail is brought everywhere."""
+    reached = clients(config)
+    unsealed_of = for_delivery(unsealing(config, reached))
+    return receiving(config, end, store_of=blocking_stores(reached), unsealed_of=unsealed_of)

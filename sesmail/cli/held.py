@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 
-from sesmail.assembly.sorting import inbox, receiving
+from sesmail.assembly.sorting import inbox
 from sesmail.assembly.stores import blocking_stores, clients, incoming_store
+from sesmail.assembly.unsealing import for_delivery, receiving_sealed, unsealing
 from sesmail.cli.main import EXIT_FAILED, EXIT_TEMPORARY
 from sesmail.cli.shown import header, moment
 from sesmail.config.load import load
@@ -37,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
     if incoming_store(config).url == NO_STORE:
         where = Where(config.source or "configuration")
         raise ConfigError([Problem(where, "incoming.url", "is not set, and storage.url is none: nothing can be held")])
-    held = Held(inbox(config, blocking_stores(clients(config))))
+    reached = clients(config)
+    held = Held(inbox(config, blocking_stores(reached), for_delivery(unsealing(config, reached))))
     if args.action == "list":
         return _list(held)
     if args.action == "show":
@@ -124,7 +126,7 @@ def _drop(held: Held, id: str) -> None:
 
 def _retry(config: Config, ids: Iterable[str], *, anyway: bool) -> int:
     with ExitStack() as end:
-        sorter = receiving(config, end).sorter
+        sorter = receiving_sealed(config, end).sorter
         return _for_each(ids, lambda id: _tried(sorter, id, anyway))
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 
 from sesmail.assembly import collecting, queues
-from sesmail.assembly.sorting import Receiving, receiving
+from sesmail.assembly.sorting import Receiving
 from sesmail.assembly.stores import incoming_store
+from sesmail.assembly.unsealing import receiving_sealed
 from sesmail.cli.main import EXIT_TEMPORARY
 from sesmail.config.kinds import duration
 from sesmail.config.load import load
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         raise _problem(config, "incoming.url", "is not set, and storage.url is none: there is nothing to sort")
     age = _age(args.age)
     with ExitStack() as end:
-        mail = receiving(config, end)
+        mail = receiving_sealed(config, end)
         if args.dlq:
             return _dead_letters(config, mail)
         left = _queue(config, mail) if args.once else 0

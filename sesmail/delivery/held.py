@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sesmail.delivery.copy import beginning
 from sesmail.delivery.heldrecord import HeldRecord, read_record
 from sesmail.delivery.inbox import RECORDS, Inbox, checked_id
 from sesmail.delivery.message import Arrival
@@ -94,8 +94,9 @@ class Held:
         return self._entry(id, head.modified, head.size)
 
     def head(self, id: str, limit: int) -> bytes:
-        """The first octets of the message, at most `limit`. Raises as `entry` does."""
-        return beginning(self._store, self.key(checked_id(id)), limit)
+        """The first octets of the message, at most `limit`. Raises as `entry` does, and CannotOpen."""
+        with closing(self._inbox.original(self.key(checked_id(id)))) as original:
+            return original.beginning(limit)
 
     def drop(self, id: str) -> None:
         """Remove it for good: nobody it is held for gets it. Raises as `entry` does."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sesmail.aws.document import Part
 from sesmail.aws.objects import SETUP_NOTE, message_id
+from sesmail.delivery.original import Original, Unsealed
 from sesmail.storage.keys import PASSWD, RESERVED
 from sesmail.storage.store import Store
 
@@ -31,7 +32,7 @@ class Inbox:
 
     `bucket` is what notices call it. `prefix` may be empty: then mail comes in where no key has a ``/``. All mail behind a prefix of
     `fixed` is for that one recipient (as `mail.address` writes it), if no notice tells more. `notices`: notices come, if late; without them
-    guesses are all that there will ever be.
+    guesses are all that there will ever be. `unsealed` opens what was sealed, None where that cannot be.
     """
 
     store: Store
@@ -43,6 +44,11 @@ class Inbox:
     progress: str = f"{RESERVED.decode()}/progress/"
     notices: bool = True
     guess: Guess = Guess.STAMP
+    unsealed: Unsealed | None = None
+
+    def original(self, key: str) -> Original:
+        """A message that lies there. To be closed."""
+        return Original(self.store, key, self.unsealed)
 
     def is_incoming(self, key: str) -> bool:
         """Whether mail comes in there: not for what we wrote ourselves, nor for what is no mail."""

@@ -12,7 +12,7 @@ from sesmail.aws.receipt import Notice, Verdict, Verdicts
 from sesmail.delivery.agent import Agents
 from sesmail.delivery.boxes import Boxes, StoreOf
 from sesmail.delivery.claims import Claims, Served
-from sesmail.delivery.copy import StoredMessage, beginning
+from sesmail.delivery.copy import StoredMessage
 from sesmail.delivery.counts import Counts
 from sesmail.delivery.guess import Guessed, guessed, without_strangers
 from sesmail.delivery.held import Held
@@ -20,9 +20,11 @@ from sesmail.delivery.heldrecord import HeldRecord
 from sesmail.delivery.inbox import RECORDS, Inbox, checked_id
 from sesmail.delivery.journey import Journey, Sorted, Source
 from sesmail.delivery.message import Arrival
+from sesmail.delivery.original import Original
 from sesmail.delivery.plan import Plan
 from sesmail.delivery.routing import Routing
 from sesmail.errors import MailError, Malformed, NoSuchMessage
+from sesmail.storage.sealedform import CannotOpen
 from sesmail.storage.store import look
 from sesmail.storage.together import Deletions
 
@@ -98,8 +100,9 @@ class Sorter:
 
     def _sort(self, notice: Notice, again: bool) -> Sorted:
         try:
-            known = self._known(notice)
-            end = self._bring(Source.INCOMING, notice.key, known, again=again)
+            with closing(self._inbox.original(notice.key)) as original:
+                known = self._known(notice, original)
+                end = self._bring(Source.INCOMING, original, known, again=again)
         except NoSuchMessage:
             end = Sorted.GONE if notice.recipients is None else self._late(notice)
             if again and end is Sorted.GONE:
@@ -123,35 +126,40 @@ class Sorter:
                 ", ".join(missing)[:1000],
             )
 
-    def _known(self, notice: Notice) -> Guessed:
+    def _known(self, notice: Notice, original: Original) -> Guessed:
         if notice.recipients is not None:
             return Guessed(_arrival(notice, notice.recipients))
-        head = beginning(self._inbox.store, notice.key, stamp.HEADER_OCTETS)
+        try:
+            head = original.beginning(stamp.HEADER_OCTETS)
+        except CannotOpen as error:
+            log.warning("message %s cannot be opened: %s", notice.message_id, error)
+            head = b""
         return guessed(notice, stamp.read(head, notice.message_id), self._inbox)
 
     def _late(self, notice: Notice) -> Sorted:
         """The original is gone: done, or brought to those who were guessed."""
-        known = self._known(notice)
+        known = Guessed(_arrival(notice, notice.recipients or ()))
         try:
-            return self._bring(Source.SWEPT, self._inbox.swept + notice.message_id, known, again=True)
+            return self._bring_from(Source.SWEPT, self._inbox.swept + notice.message_id, known)
         except NoSuchMessage:
             record = self._held.known(notice.message_id)
         if record is None or not record.guessed:
             return Sorted.GONE
         try:
-            return self._bring(Source.HELD, self._held.key(notice.message_id), known, again=True)
+            return self._bring_from(Source.HELD, self._held.key(notice.message_id), known)
         except NoSuchMessage:
             return Sorted.GONE
 
     def _retry(self, id: str, anyway: bool) -> Sorted:
         key = self._held.key(id)
         record = self._held.known(id)
-        if record is None or (record.guessed and not record.recipients):
-            received = record.received if record else self._held.entry(id).since
-            known = self._known(Notice(id, self._inbox.bucket, key, received))
-        else:
-            known = Guessed(_of_record(id, record))
-        return self._bring(Source.HELD, key, known, again=True, trusted=anyway)
+        with closing(self._inbox.original(key)) as original:
+            if record is None or (record.guessed and not record.recipients):
+                received = record.received if record else self._held.entry(id).since
+                known = self._known(Notice(id, self._inbox.bucket, key, received), original)
+            else:
+                known = Guessed(_of_record(id, record))
+            return self._bring(Source.HELD, original, known, again=True, trusted=anyway)
 
     def _tidy(self, id: str) -> None:
         """Remove what is written about a message that is nowhere: the last try did not hear that it had come to its end."""
@@ -162,10 +170,14 @@ class Sorter:
         except MailError as error:
             log.warning("message %s: what is written about it cannot be removed: %s", id, error)
 
-    def _bring(self, source: Source, key: str, known: Guessed, *, again: bool, trusted: bool = False) -> Sorted:
+    def _bring_from(self, source: Source, key: str, known: Guessed) -> Sorted:
+        with closing(self._inbox.original(key)) as original:
+            return self._bring(source, original, known, again=True)
+
+    def _bring(self, source: Source, original: Original, known: Guessed, *, again: bool, trusted: bool = False) -> Sorted:
         plan = self._plan(known, trusted)
-        with closing(StoredMessage(self._inbox.store, key, known.arrival, self._boxes)) as message:
-            return self._journey.go(source, key, message, plan, again=again)
+        message = StoredMessage(original, known.arrival, self._boxes)
+        return self._journey.go(source, original.key, message, plan, again=again)
 
     def _plan(self, known: Guessed, trusted: bool) -> Plan:
         arrival = known.arrival

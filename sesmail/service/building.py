@@ -21,7 +21,7 @@ from zope.interface.interface import InterfaceClass
 from sesmail.assembly import stores
 from sesmail.assembly.couriers import courier
 from sesmail.assembly.sorting import receiving
-from sesmail.assembly.unsealing import unsealing
+from sesmail.assembly.unsealing import for_delivery, unsealing
 from sesmail.auth.realm import Factory
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.stores import default_store
@@ -117,7 +117,7 @@ class _House:
         self._readers = maildrops.readers(config, reactor, reading, reached, maildrops.unsealed(opening, opened))
         self._store_of = stores.blocking_stores(reached)
         self._end = ExitStack()
-        self._mail = receiving(config, self._end, store_of=self._store_of)
+        self._mail = receiving(config, self._end, store_of=self._store_of, unsealed_of=for_delivery(opened))
         self.gateway = Gateway(self._readers, config.service.drain, reactor)
         for workers in (self._workers, reading, opening):
             workers.setServiceParent(self.gateway)

@@ -30,6 +30,8 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 class DirectoryStore:
     """See store.Store. The root must exist: a disk that is not mounted must not look like an empty mailbox."""
 
+    keeps_metadata = False
+
     def __init__(self, root: Path) -> None:
         self._root = root
         self._told = False

@@ -14,4 +14,5 @@ def _nowhere(*_: object, **__: object) -> NoReturn:
 class NoStore:
     """See Store: every method raises Unavailable."""
 
+    keeps_metadata = False
     list = folders = load = load_aged = head = open = put = copy = delete = staticmethod(_nowhere)

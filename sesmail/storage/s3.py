@@ -27,6 +27,8 @@ class S3Store:
     goes forward.
     """
 
+    keeps_metadata = True
+
     def __init__(
         self, client: Any, bucket: str, owner: str | None = None, *, now: Callable[[], float] = time.monotonic
     ) -> None:

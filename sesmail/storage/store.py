@@ -107,6 +107,10 @@ class Store(Protocol):
     refused with Malformed, never mapped to another one.
     """
 
+    @property
+    def keeps_metadata(self) -> bool:
+        """Whether something may rest on metadata: it stays with an object as long as that is there."""
+
     def list(self, prefix: str, *, delimiter: str = "") -> Iterator[Row]:
         """Every key that begins with `prefix`, in key order, without limit; with `delimiter` ``/`` no key that has a ``/`` behind
         the prefix."""

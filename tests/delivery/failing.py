@@ -11,14 +11,14 @@ from sesmail.storage.store import Aged, Head, Loaded, Row, Store, Unchanged
 
 class FailingStore:
     """See Store. `calls` are all that were made: the method and the key. Call number `fails` (from 0) raises `error`, by default
-    Unavailable; with `late` it is done nevertheless, as when an answer is lost."""
+    Unavailable; with `late` it is done nevertheless, as when an answer is lost. So does every call that is `fails_at`."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.calls: list[tuple[str, str]] = []
         self.fails: int | None = None
         self.late = False
-
+        self.fails_at: tuple[str, str] | None = None
         self.error: BaseException | None = None
 
     def set(self, fails: int | None, *, late: bool = False, error: BaseException | None = None) -> None:
@@ -28,12 +28,16 @@ class FailingStore:
     def _asked(self, what: str, key: str) -> None:
         number = len(self.calls)
         self.calls.append((what, key))
-        if number == self.fails and not self.late:
+        if (number == self.fails and not self.late) or (what, key) == self.fails_at:
             raise self.error or Unavailable(cause=f"call {number}, {what} {key}, was made to fail")
 
     def _answered(self) -> None:
         if self.late and len(self.calls) - 1 == self.fails:
             raise self.error or Unavailable(cause=f"the answer to call {self.fails} is lost")
+
+    @property
+    def keeps_metadata(self) -> bool:
+        return self.store.keeps_metadata
 
     def list(self, prefix: str, *, delimiter: str = "") -> Iterator[Row]:
         self._asked("list", prefix)

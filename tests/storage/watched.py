@@ -13,6 +13,8 @@ from sesmail.storage.store import Aged, Head, Loaded, Row, Store, Unchanged
 class Watched:
     """See Store. Only writes through it have an age; nothing may be removed."""
 
+    keeps_metadata = False
+
     def __init__(self, store: Store) -> None:
         self.store = store
         self.clock = 0.0
