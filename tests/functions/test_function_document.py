@@ -13,6 +13,8 @@ import boto3
 import botocore.session
 import pytest
 
+from sesmail.aws import policies
+from sesmail.aws.policies import Account, Arrivals, Boxes
 from sesmail.config.option import options
 from sesmail.config.table import sections
 from sesmail.functions.settings import TABLE, settings
@@ -42,7 +44,7 @@ def policy(*, without: int | None = None) -> dict[str, Any]:
     return document
 
 
-class Account:
+class House:
     """A stand-in of AWS that checks rights, with a bucket and one user, who is the function."""
 
     def __init__(self) -> None:
@@ -96,11 +98,11 @@ def check_rights_after(requests: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def account() -> Account:
-    return Account()
+def account() -> House:
+    return House()
 
 
-def test_the_rights_are_enough_for_all_that_becomes_of_mail(account: Account) -> None:
+def test_the_rights_are_enough_for_all_that_becomes_of_mail(account: House) -> None:
     account.allow(policy())
     delivered, held, guessed, stuck = (account.arrive() for _ in range(4))
     with account.function(MAILBOXES__PLACES="[{for: eve@example.com, url: 's3://not-there'}]") as sort:
@@ -122,13 +124,20 @@ def test_the_rights_are_enough_for_all_that_becomes_of_mail(account: Account) ->
 
 # But for the right to list, whose absence moto does not show: it says of what is not there that it is not there.
 @pytest.mark.parametrize("number", range(1, len(policy()["Statement"])))
-def test_no_right_is_too_many_and_without_it_no_mail_is_lost(account: Account, number: int) -> None:
+def test_no_right_is_too_many_and_without_it_no_mail_is_lost(account: House, number: int) -> None:
     account.allow(policy(without=number))
     id = account.arrive()
     with account.function() as sort, pytest.raises(Raised, match="temporary failure"):
         sort(about(lambda_event("tom@example.com"), id))
     assert f"new/{id}" in account.of(id)
     assert account.s3.get_object(Bucket=BUCKET, Key=f"new/{id}")["Body"].read().endswith(MESSAGE)
+
+
+def test_the_policy_shown_is_what_iam_policy_prints() -> None:
+    shown = json.loads(json.dumps(policy()).replace(BUCKET, _IN_DOCUMENT))
+    shown["Statement"][-1]["Resource"].remove(f"arn:aws:s3:::{_IN_DOCUMENT}")
+    printed = policies.sort(Account(), Arrivals(_IN_DOCUMENT, ["new/"]), [Boxes(_IN_DOCUMENT, ["mailboxes/"])])
+    assert shown == policies.document(printed)
 
 
 def test_the_variables_named_are_options() -> None:
