@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 _PIECE = 65536
 _IDLE = 20.0
-_KEPT = 8
+_KEPT = 16
 _MESSAGES = 100
 _SPEAKABLE = re.compile(r"[ -~]{1,512}")
 _UNSPEAKABLE = Outcome(553, "5.1.3", "a name that LMTP cannot carry")
