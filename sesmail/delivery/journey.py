@@ -126,7 +126,7 @@ class Journey:
             self._delete(state.key)
 
     def _write(self, state: _State) -> None:
-        if state.done != state.recorded:
+        if state.done != state.recorded or self._progress.owes(state.id):
             self._progress.write(state.id, state.done)
 
     def _remember(self, state: _State) -> None:

@@ -116,7 +116,7 @@ class Local:
 
     def _record(self, id: str, done: frozenset[str], recorded: frozenset[str], ended: bool) -> None:
         try:
-            if not ended and done != recorded:
+            if not ended and (done != recorded or self._progress.owes(id)):
                 self._progress.write(id, done)
             elif ended and recorded:
                 self._progress.forget(id)

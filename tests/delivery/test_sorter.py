@@ -221,6 +221,29 @@ def test_one_destination_in_trouble_keeps_the_original_and_nobody_gets_it_twice(
     assert office.notes.got == [("anne", MAIL)]
 
 
+def test_what_cannot_be_written_down_is_remembered_as_long_as_the_process_lives(quick: Office) -> None:
+    quick.routes = {ANNE: ["lmtp:anne"], BOB: ["lmtp:bob"]}
+    quick.notes.answers["anne"] = LATER
+    quick.arrive()
+    sorter = quick.sorter()
+    for _ in range(2):
+        quick.store.fails_at = ("put", f".sesmail/progress/{ID}")
+        with pytest.raises(Unavailable):
+            sorter.sort(notice(TOM, BOB, ANNE))
+        assert quick.store.calls[-1] == ("put", f".sesmail/progress/{ID}")
+        assert quick.listed(".sesmail/") == []
+    quick.remove(box(TOM))
+    quick.store.fails_at = None
+    with pytest.raises(Unavailable):
+        sorter.sort(notice(TOM, BOB, ANNE))
+    # Now it is there for other processes, too.
+    assert quick.listed(".sesmail/") == [f".sesmail/progress/{ID}"]
+    quick.notes.answers.clear()
+    assert quick.sorter().sort(notice(TOM, BOB, ANNE), again=True) is Sorted.DONE
+    assert quick.listed() == []
+    assert [user for user, _ in quick.notes.got] == ["bob", "anne"]
+
+
 def test_an_original_that_cannot_be_deleted_is_not_delivered_again(quick: Office) -> None:
     quick.arrive()
     sorter = quick.sorter()
