@@ -6,12 +6,14 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+from sesmail.assembly.stores import clients
 from sesmail.config.delivering import CATCH_ALL, DeliverMailbox
 from sesmail.config.stores import default_store
 from sesmail.config.table import Config
 from sesmail.delivery.boxes import StoreOf
-from sesmail.delivery.deposit import Box, Deposits, Rest
+from sesmail.delivery.deposit import Box, Deposits, Rest, Seal
 from sesmail.interfaces import StorePlace
 
 
@@ -20,7 +22,8 @@ def deposits(config: Config, rest: Rest, store_of: StoreOf, *, tell: Callable[[s
     given = config.deliver
     boxes: dict[str, Box] = {}
     for one in given.mailboxes:
-        boxes.setdefault(one.address, Box(_store(config, one), one.prefix, given.times == "utc"))
+        place = _store(config, one)
+        boxes.setdefault(one.address, Box(place, one.prefix, given.times == "utc", _seal(config, one, place)))
     return Deposits(
         boxes,
         rest,
@@ -36,6 +39,18 @@ def deposits(config: Config, rest: Rest, store_of: StoreOf, *, tell: Callable[[s
 def token() -> str:
     """A queue id for a message that nobody has given one."""
     return os.urandom(16).hex()
+
+
+def _seal(config: Config, one: DeliverMailbox, place: StorePlace) -> Seal | None:
+    if one.kms_key is None:
+        return None
+    # Cryptography is large, and few need it.
+    from sesmail.assembly.unsealing import kms
+    from sesmail.storage.sealed import SealingKey, seal
+
+    asked = kms(config, clients(config))
+    key = SealingKey(one.kms_key, partial(asked.generate, place), one.wrap)
+    return lambda message: seal(message, key)
 
 
 def _store(config: Config, one: DeliverMailbox) -> StorePlace:

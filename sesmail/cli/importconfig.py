@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sesmail.aliases import postfixmap
-from sesmail.config.foreign import aws_pop3, hybrid, ses_pop3
+from sesmail.config.foreign import aws_pop3, hybrid, mailtos3, ses_pop3
 from sesmail.config.foreign.draft import Beside, Draft
 from sesmail.config.foreign.hybrid_receiving import Source
 from sesmail.config.load import from_text
@@ -112,4 +112,13 @@ def _hybrid(args: argparse.Namespace, beside: Beside | None) -> Draft:
     return hybrid.draft(Path(args.folder), os.environ, args.domain, beside, source)
 
 
-_SYSTEMS = {"aws-ses-pop3-server": _ses_pop3, "aws-pop3-server": _aws_pop3, hybrid.SYSTEM: _hybrid}
+def _mailtos3(args: argparse.Namespace, beside: Beside | None) -> Draft:
+    return mailtos3.draft(mailtos3.read(args.file))
+
+
+_SYSTEMS = {
+    "aws-ses-pop3-server": _ses_pop3,
+    "aws-pop3-server": _aws_pop3,
+    hybrid.SYSTEM: _hybrid,
+    mailtos3.SYSTEM: _mailtos3,
+}

@@ -60,7 +60,11 @@ def _import_config(parser: argparse.ArgumentParser) -> None:
         "-b", "--bucket", metavar="BUCKET", help="bucket in which SES stores mail, to take over ses-to-lmtp too"
     )
     hybrid.add_argument("--topic", metavar="ARN", help="topic of SNS that tells of mail, with --bucket")
-    for system in (ses, aws, hybrid):
+    mailtos3 = systems.add_parser("mailtos3", help="the config.json of mailtos3")
+    mailtos3.add_argument(
+        "file", metavar="FILE", nargs="?", help="its config.json, instead of the first one found in its two places"
+    )
+    for system in (ses, aws, hybrid, mailtos3):
         system.add_argument(
             "-o", "--output", metavar="FILE", help="where to write the configuration, instead of standard output"
         )

@@ -10,6 +10,11 @@ KEY_ID = matching("id", "an access key id", r"[A-Za-z0-9_./+=-]{1,128}")
 PROFILE = matching("name", "a profile of ~/.aws/config", r"[^\s\[\]]{1,128}")
 ROLE = matching("ARN", "a role such as arn:aws:iam::123456789012:role/mail", r"arn:[a-z-]{1,20}:iam::\d{12}:role/[!-~]{1,512}")
 ADDRESSING = choice("auto", "path", "virtual")
+KMS_KEY = matching(
+    "key",
+    "a key of KMS such as arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    r"(?:arn:[a-z-]{1,20}:kms:[a-z0-9-]{1,40}:\d{1,12}:(?:key|alias)/|alias/)?[A-Za-z0-9/_-]{1,256}",
+)
 IDENTITY = matching(
     "ARN",
     "an identity such as arn:aws:ses:eu-west-1:123456789012:identity/example.com",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sesmail.config.addresses import ADDRESS
-from sesmail.config.aws import REGION
+from sesmail.config.aws import KMS_KEY, REGION
 from sesmail.config.kinds import PATH, Entry, ListOf, Text, choice, duration, optional
 from sesmail.config.locations import ENDPOINT_URL, STORE_URL
 from sesmail.config.option import option, required
@@ -41,6 +41,16 @@ class DeliverMailbox:
         Text("key prefix | dateTimeFormat(LAYOUT)", _prefix),
         "",
         'Folder in the store, or dateTimeFormat() with a layout of Go such as 2006/01/02; "" is the top.',
+    )
+    kms_key: str | None = option(
+        optional(KMS_KEY),
+        None,
+        "KMS key with which messages are encrypted before they are stored; null stores them as they are.",
+    )
+    wrap: str = option(
+        choice("kms+context", "kms"),
+        "kms+context",
+        "How the key of a message is wrapped: kms+context, or kms as mailtos3 did, which older readers need.",
     )
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Where:
-    """A spot in a file (lines count from 1), or the name of an environment variable."""
+    """A spot in a file (lines and columns count from 1), or the name of an environment variable."""
 
     source: str
     line: int | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
-        return self.source if self.line is None else f"{self.source}:{self.line}"
+        return ":".join(str(part) for part in (self.source, self.line, self.column) if part is not None)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeAlias
 
 from sesmail.delivery.boxes import StoreOf, labelled
 from sesmail.delivery.called import called, digest
@@ -35,13 +35,19 @@ _NOBODY = Outcome(550, "5.1.1", "no such mailbox")
 _OLDEST, _NEWEST = timedelta(days=30), timedelta(days=1)
 
 
+Seal: TypeAlias = Callable[[BinaryIO], tuple[BinaryIO, Mapping[str, str]]]
+"""Gives a file, which the caller closes, and what must be in its metadata. Raises Unavailable, OSError."""
+
+
 @dataclass(frozen=True)
 class Box:
-    """Where the mail of one address goes. `prefix`: see mail.dated. `utc`: whether its dates are those of UTC, not of this machine."""
+    """Where the mail of one address goes. `prefix`: see mail.dated. `utc`: whether its dates are those of UTC, not of this machine. `seal`
+    encrypts a message, see storage.sealed."""
 
     store: StorePlace
     prefix: str = ""
     utc: bool = False
+    seal: Seal | None = None
 
 
 class Rest(Protocol):
@@ -136,12 +142,15 @@ class Deposits:
         key = message_key(dated.folder(box.prefix, letter.moment(utc=box.utc)), "", id)
         arrival = letter.arrival(id, recipient)
         self._tell(f"processing message from={quoted(arrival.sender or '<>')}, to={quoted(recipient)}, object={quoted(key)}")
-        metadata = labelled({}, arrival, (recipient,))
+        file, sealed = box.seal(letter.file()) if box.seal else (letter.file(), {})
+        metadata = labelled(sealed, arrival, (recipient,))
         self._tell(f"sending object={quoted(key)} to {box.store.url}")
         try:
-            self._store_of(box.store).put(key, letter.file(), absent=True, metadata=metadata)
+            self._store_of(box.store).put(key, file, absent=True, metadata=metadata)
         except Refused:
             self._tell(f"object={quoted(key)} was there already")
+        finally:
+            file.close()
         return Outcome(250, "2.1.5", f"Ok stored as {id}", id=id)
 
 

@@ -62,8 +62,8 @@ class Draft:
         return self._beside(name, content)
 
     def explained(self, error: ConfigError) -> list[Problem]:
-        """The problems of the finished file, told of the settings that they come from."""
-        return [self._explained(problem) for problem in error.problems]
+        """The problems of the finished file, told of the settings that they come from; each once, however many options that made."""
+        return list(dict.fromkeys(self._explained(problem) for problem in error.problems))
 
     def _explained(self, problem: Problem) -> Problem:
         source = self._sources.get(problem.key)
