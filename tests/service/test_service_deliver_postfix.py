@@ -1,4 +1,4 @@
-"""A real Postfix with mailtos3's line in master.cf: each message is in its bucket once, POP3 reads it, and nobody's mail is returned."""
+"""A real Postfix with mailtos3's line in master.cf: each message is in its bucket once, encrypted in one of them, POP3 reads it, and nobody's mail is returned."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 
 from tests.clients.stores import Bucket
-from tests.servers import faultproxy, postfix, seaweed
+from tests.servers import faultproxy, moto, postfix, seaweed
 from tests.servers.certificates import Authority
 from tests.servers.faultproxy import FaultProxy, Rule
 from tests.servers.gateway import running
@@ -83,8 +84,20 @@ class Site:
         return [kept.data for kept in self.mta.sink.kept if SENDER in kept.recipients]
 
 
+def key_of_kms() -> str:
+    client = boto3.client(
+        "kms",
+        endpoint_url=moto.running(),
+        region_name=seaweed.running().region,
+        aws_access_key_id="AKIATESTS",
+        aws_secret_access_key="tests",
+    )
+    return str(client.create_key()["KeyMetadata"]["Arn"])
+
+
 @contextmanager
-def sited(first: str = "") -> Iterator[Site]:
+def sited(first: str = "", *, seals: bool = False) -> Iterator[Site]:
+    """`first` is run at the start of the program; `seals`: the first bucket is for encrypted mail."""
     server = seaweed.running()
     with ExitStack() as stack:
         folder = Path(mkdtemp(prefix="sesmail-pipe-"))
@@ -93,16 +106,18 @@ def sited(first: str = "") -> Iterator[Site]:
         proxy = stack.enter_context(faultproxy.before(server.endpoint))
         master = piped.MASTER.format(program=piped.program(folder, first))
         mta = stack.enter_context(postfix.running(MAIN, master))
+        sealing = {"kms_key": key_of_kms(), "wrap": "kms"} if seals else {}
         own, dated = (buckets[one].storage()["url"] for one in (USER, DATED))
         config = {
             "storage": {**buckets[USER].storage(), "endpoint": proxy.endpoint, "attempts": 1},
             "deliver": {
                 "mailboxes": [
-                    {"address": USER, "url": own, "prefix": "user"},
+                    {"address": USER, "url": own, "prefix": "user", **sealing},
                     {"address": DATED, "url": dated, "prefix": "dateTimeFormat(20060102)"},
                 ],
                 "times": "utc",
             },
+            "sealed": {"endpoint": moto.running()} if seals else {},
             "pop3": {"listeners": []},
             "service": {"state_dir": "/tmp"},
         }
@@ -113,7 +128,7 @@ def sited(first: str = "") -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    with sited() as found:
+    with sited(seals=True) as found:
         yield found
 
 
@@ -123,16 +138,19 @@ def test_two_people_have_it_in_their_buckets_and_read_it_by_pop3(site: Site) -> 
     (key,), (dated,) = site.keys(USER), site.keys(DATED)
     assert re.fullmatch(r"user/[0-9a-f]{40}", key)
     assert re.fullmatch(time.strftime("%Y%m%d", time.gmtime()) + r"/[0-9a-f]{40}", dated)
+    (stored,) = site.read(USER)
+    assert b"Subject" not in stored
     authority = Authority(site.folder)
     people = [{"name": name, "password": house.PASSWORD} for name in (USER, DATED)]
     places = [
-        {"for": USER, "prefix": "user/"},
+        {"for": USER, "prefix": "user/", "sealed": True},
         {"for": DATED, "url": site.buckets[DATED].storage()["url"], "prefix": "", "nested": True},
     ]
     made = house.config(
         site.folder,
         authority,
         storage=site.buckets[USER].storage(),
+        sealed=site.config["sealed"],
         auth={"users": people},
         mailboxes={"places": places},
         submission={"listeners": [], "grants": []},
