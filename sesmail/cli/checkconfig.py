@@ -102,6 +102,9 @@ def _receiving(config: Config) -> Iterator[str]:
         yield f"LMTP to: {config.lmtp_out.host}{port}{', for all accounts' if config.routing.accounts == 'lmtp' else ''}"
     if any(is_beyond_this_machine(one.endpoint) for one in config.lmtp.listeners):
         yield f"LMTP from: {', '.join(config.lmtp.clients)}"
+    for box in config.deliver.mailboxes:
+        sealed = f", encrypted with {box.kms_key}" if box.kms_key else ""
+        yield f"delivered for {box.address}: {box.url or config.storage.url}, {box.prefix or 'at its top'}{sealed}"
 
 
 def _certificates(config: Config) -> Iterator[str]:

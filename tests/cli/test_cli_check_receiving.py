@@ -89,3 +89,22 @@ def test_certificates_that_are_none_are_refused(tmp_path: Path) -> None:
     )
     assert status == 78
     assert complaints.startswith(f"mail.yaml: lmtp_out.ca_file: {tmp_path}/ca.pem holds no certificates that can be used: ")
+
+
+def test_it_is_said_who_has_a_mailbox_that_is_delivered_into(tmp_path: Path) -> None:
+    status, lines, _ = check(
+        tmp_path,
+        """\
+deliver:
+  mailboxes:
+    - {address: tom@example.com, prefix: tom}
+    - {address: CatchAll, url: "s3://rest", prefix: dateTimeFormat(2006), kms_key: alias/mail}
+    - {address: ann@example.com, url: "s3://ann"}
+""",
+    )
+    assert status == 0
+    assert [line for line in lines if line.startswith("delivered")] == [
+        "delivered for tom@example.com: s3://example-mail, tom",
+        "delivered for CatchAll: s3://rest, dateTimeFormat(2006), encrypted with alias/mail",
+        "delivered for ann@example.com: s3://ann, at its top",
+    ]

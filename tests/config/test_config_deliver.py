@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from sesmail.config.load import from_text
@@ -51,3 +54,13 @@ def test_an_address_that_is_there_twice_is_warned_of() -> None:
     config = loaded("[{address: tom@example.com}, {address: TOM@example.com, prefix: x}, {address: stom@example.com}]")
     (warning,) = config.warnings
     assert warning == "deliver.mailboxes[1].address: tom@example.com is there already, and the first one counts"
+
+
+def test_the_configuration_that_the_page_shows_is_good() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "deliver.rst").read_text()
+    blocks = [re.sub("^    ", "", block, flags=re.MULTILINE) for block in re.findall(r"(?<=::\n\n)(?:(?:    .*)?\n)+", page)]
+    shown = [block for block in blocks if block.startswith(("storage:", "mailboxes:", "lmtp:"))]
+    assert len(shown) == 3
+    config = from_text("".join(shown) + "tls: {self_signed: true}\n", "page", {"HOME": "/home/x"})
+    assert [one.address for one in config.deliver.mailboxes] == [one.for_ for one in config.mailboxes.places]
+    assert any("argv=/usr/bin/sesmail-deliver -a=${recipient} -f=${sender}" in block for block in blocks)
