@@ -89,8 +89,13 @@ def read(account: Account, bucket: str, keys: Sequence[str]) -> list[Statement]:
     return [_on(["s3:GetObject"], [account.objects(bucket, key) for key in keys])] if keys else []
 
 
+def listing(account: Account, bucket: str) -> list[Statement]:
+    """To list a bucket, and to be told of an object that it is not there."""
+    return [_on(["s3:ListBucket"], [account.objects(bucket)])]
+
+
 def _list(account: Account, boxes: Boxes, alone: bool) -> Statement:
-    statement = _on(["s3:ListBucket"], [account.objects(boxes.bucket)])
+    (statement,) = listing(account, boxes.bucket)
     if alone:
         statement["Condition"] = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in boxes.prefixes]}}
     return statement
@@ -163,7 +168,7 @@ def _send(
 
 
 def deliver(account: Account, boxes: Sequence[Boxes]) -> list[Statement]:
-    """To put mail into mailboxes: nothing can be read with it."""
+    """To put mail there: nothing can be read with it."""
     return [_on(["s3:PutObject"], _objects(account, boxes))]
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from sesmail.aws import policies
@@ -16,9 +17,11 @@ from sesmail.config.load import load
 from sesmail.config.stores import default_store, prefix_of, store_of
 from sesmail.config.table import Config
 from sesmail.errors import Malformed
+from sesmail.mail.dated import folder, is_dated
 
 _S3 = "s3://"
 _FIELD = re.compile(r"%(.)")
+_HELD, _RECORDS = "held/", ".sesmail/"
 # No key has it.
 _CUT = "\0"
 
@@ -53,9 +56,7 @@ def _sort(config: Config, account: Account, domains: Sequence[str], args: argpar
     yield from policies.queues(account, [url for url in (config.queue.url, config.queue.dead_letter_url) if url])
     if config.sns.confirm == "api":
         yield from policies.confirm(config.sns.topics)
-    if routing.forward_from:
-        yield from _sent(config, account, [_domain(routing.forward_from)])
-        yield from policies.quota()
+    yield from _forwarding(config, account)
     if routing.bounce_from:
         yield from policies.bounce(account, _domain(routing.bounce_from))
     if config.feedback.suppress:
@@ -72,8 +73,31 @@ def _submit(config: Config, account: Account, domains: Sequence[str], args: argp
 
 
 def _deliver(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
-    yield from policies.deliver(account, _boxes(config, domains))
+    """Mailboxes of section deliver; where storage is a bucket also all that routing leads to."""
+    own = [one for one in config.deliver.mailboxes if _asked(one.address, domains)]
+    boxes = [Boxes(_bucket(one.url or config.storage.url), [_undated(one.prefix)]) for one in own]
+    if not own or config.storage.url.startswith(_S3):
+        incoming = _bucket(config.incoming.url or config.storage.url)
+        boxes += [*_boxes(config, domains), Boxes(incoming, [_HELD, _RECORDS])]
+        yield from policies.listing(account, _bucket(config.storage.url))
+        yield from policies.read(account, _bucket(config.storage.url), _passwd_keys(config, [], domains))
+        yield from policies.read(account, incoming, [f"{_HELD}*", f"{_RECORDS}*"])
+        yield from _forwarding(config, account)
+    yield from policies.deliver(account, _together(boxes))
     yield from policies.seal(args.key)
+
+
+def _undated(prefix: str) -> str:
+    """What all keys begin with, whatever the date is."""
+    return "" if is_dated(prefix) else folder(prefix, datetime.fromtimestamp(0, UTC))
+
+
+def _together(boxes: Sequence[Boxes]) -> list[Boxes]:
+    """One for each bucket."""
+    found: dict[str, list[str]] = {}
+    for one in boxes:
+        found.setdefault(one.bucket, []).extend(one.prefixes)
+    return [Boxes(bucket, _without_inner(prefixes)) for bucket, prefixes in found.items()]
 
 
 def _aliases(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
@@ -91,6 +115,12 @@ _PURPOSES: dict[str, Callable[[Config, Account, Sequence[str], argparse.Namespac
 }
 
 
+def _forwarding(config: Config, account: Account) -> Iterable[Statement]:
+    if config.routing.forward_from:
+        yield from _sent(config, account, [_domain(config.routing.forward_from)])
+        yield from policies.quota()
+
+
 def _sent(config: Config, account: Account, domains: Sequence[str]) -> list[Statement]:
     ses = config.ses
     return policies.send(account, domains, configuration_set=ses.configuration_set, identity=ses.source_arn)
@@ -102,11 +132,8 @@ def _domain(address: str) -> str:
 
 def _boxes(config: Config, domains: Sequence[str]) -> list[Boxes]:
     """Where mailboxes are that are read with the credentials of section storage; others have rights of their own."""
-    found: dict[str, list[str]] = {}
-    for url, template in _places(config, domains):
-        for prefix in _prefixes(template, domains):
-            found.setdefault(_bucket(url), []).append(prefix)
-    return [Boxes(bucket, _without_inner(prefixes)) for bucket, prefixes in found.items()]
+    places = _places(config, domains)
+    return _together([Boxes(_bucket(url), list(_prefixes(template, domains))) for url, template in places])
 
 
 def _places(config: Config, domains: Sequence[str]) -> Iterable[tuple[str, str]]:
