@@ -6,7 +6,8 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from sesmail.assembly.stores import clients
 from sesmail.config.delivering import CATCH_ALL, DeliverMailbox
@@ -16,14 +17,18 @@ from sesmail.delivery.boxes import StoreOf
 from sesmail.delivery.deposit import Box, Deposits, Rest, Seal
 from sesmail.interfaces import StorePlace
 
+if TYPE_CHECKING:
+    from sesmail.aws.kms import Kms
+
 
 def deposits(config: Config, rest: Rest, store_of: StoreOf, *, tell: Callable[[str], object] = lambda words: None) -> Deposits:
     """`rest` is for those who have no mailbox there; `tell` hears what is stored."""
     given = config.deliver
+    seal_for = _sealing(config)
     boxes: dict[str, Box] = {}
     for one in given.mailboxes:
         place = _store(config, one)
-        boxes.setdefault(one.address, Box(place, one.prefix, given.times == "utc", _seal(config, one, place)))
+        boxes.setdefault(one.address, Box(place, one.prefix, given.times == "utc", seal_for(one, place)))
     return Deposits(
         boxes,
         rest,
@@ -41,16 +46,23 @@ def token() -> str:
     return os.urandom(16).hex()
 
 
-def _seal(config: Config, one: DeliverMailbox, place: StorePlace) -> Seal | None:
-    if one.kms_key is None:
-        return None
-    # Cryptography is large, and few need it.
-    from sesmail.assembly.unsealing import kms
-    from sesmail.storage.sealed import SealingKey, seal
+def _sealing(config: Config) -> Callable[[DeliverMailbox, StorePlace], Seal | None]:
+    @cache
+    def asked() -> Kms:
+        # Cryptography is large, and few need it.
+        from sesmail.assembly.unsealing import kms
 
-    asked = kms(config, clients(config))
-    key = SealingKey(one.kms_key, partial(asked.generate, place), one.wrap)
-    return lambda message: seal(message, key)
+        return kms(config, clients(config))
+
+    def seal_for(one: DeliverMailbox, place: StorePlace) -> Seal | None:
+        if one.kms_key is None:
+            return None
+        from sesmail.storage.sealed import SealingKey, seal
+
+        key = SealingKey(one.kms_key, partial(asked().generate, place), one.wrap)
+        return lambda message: seal(message, key)
+
+    return seal_for
 
 
 def _store(config: Config, one: DeliverMailbox) -> StorePlace:
