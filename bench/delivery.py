@@ -1,6 +1,6 @@
 """How fast mail that came in is sorted, beside a sequential loop over boto3, on the same messages in one run.
 
-    python -m bench.delivery [PART ...] [--messages 2000] [--delay 0.025] [--processes 1 2] [--rounds 3]
+    python -m bench.delivery [PART ...] [--messages 1000] [--delay 0.025] [--processes 1 2] [--rounds 3]
 
 Parts: ``sort`` (one recipient a message; the store is in memory and costs little, so that what is measured is the gateway), ``seaweed``
 (the same in SeaweedFS behind a proxy that delays requests), ``lmtp`` (from the store in memory into a real Dovecot, beside a loop that
@@ -131,7 +131,7 @@ def _event(key: str) -> str:
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--messages", type=int, default=2000)
+    arguments.add_argument("--messages", type=int, default=1000)
     arguments.add_argument("--delay", type=float, default=0.025)
     arguments.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     arguments.add_argument("--rounds", type=int, default=3)

@@ -13,7 +13,7 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,10 +58,10 @@ class Queue:
         self._taken: dict[str, _Message] = {}
         self._came = asyncio.Condition()
 
-    async def answer(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """What one request is answered."""
+    async def answer(self, operation: str, asked: dict[str, Any], gone: Callable[[], bool]) -> dict[str, Any]:
+        """What one request is answered. `gone`: whether nobody waits for the answer any more."""
         if operation == "ReceiveMessage":
-            return await self._receive(asked)
+            return await self._receive(asked, gone)
         change = {
             "SendMessageBatch": self._send,
             "DeleteMessageBatch": self._delete,
@@ -73,11 +73,12 @@ class Queue:
             self._came.notify_all()
         return {"Successful": [{"Id": entry["Id"]} for entry in asked["Entries"]], "Failed": []}
 
-    async def _receive(self, asked: dict[str, Any]) -> dict[str, Any]:
+    async def _receive(self, asked: dict[str, Any], gone: Callable[[], bool]) -> dict[str, Any]:
         with suppress(TimeoutError):
             async with asyncio.timeout(asked.get("WaitTimeSeconds", 0)), self._came:
-                await self._came.wait_for(self._has_any)
-        most = min(asked.get("MaxNumberOfMessages", 1), len(self._waiting))
+                await self._came.wait_for(lambda: gone() or self._has_any())
+        # What a gateway that was killed is given nobody else gets for two minutes.
+        most = 0 if gone() else min(asked.get("MaxNumberOfMessages", 1), len(self._waiting))
         until = time.monotonic() + asked.get("VisibilityTimeout", _VISIBILITY)
         return {"Messages": [self._take(self._waiting.popleft(), until) for _ in range(most)]}
 
@@ -114,7 +115,7 @@ async def _talk(queue: Queue, delay: float, reader: asyncio.StreamReader, writer
             await asyncio.sleep(delay)
             # Names of operations are the one thing here in capitals.
             operation = head.partition(b"AmazonSQS.")[2].partition(b"\r\n")[0].decode()
-            body = json.dumps(await queue.answer(operation, asked)).encode()
+            body = json.dumps(await queue.answer(operation, asked, reader.at_eof)).encode()
             writer.write(
                 b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: %d\r\n\r\n" % len(body)
             )
