@@ -56,7 +56,7 @@ class Service:
 class Wanted:
     """What the records are about. `mail_from` is the label of the MAIL FROM domain, or empty; `host` the gateway, where it has a name.
 
-    `tokens` are SES's three for DKIM; `signer` the domain they are under, which a few regions have for themselves. `dmarc` is the policy.
+    `tokens` are SES's three for DKIM; `signer` the zone with the keys that they lead to, see identities. `dmarc` is the policy.
     """
 
     domain: str
@@ -65,7 +65,7 @@ class Wanted:
     host: str | None = None
     services: Sequence[Service] = ()
     tokens: Sequence[str] = ()
-    signer: str = "dkim.amazonses.com"
+    signer: str = ""
     dmarc: str = "none"
     reports: str | None = None
     enforce: bool = False

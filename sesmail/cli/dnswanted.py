@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sesmail.assembly.couriers import ses_client
 from sesmail.aws.dnsrecords import Service, Wanted
-from sesmail.aws.identities import ZONE, Dkim, dkim
+from sesmail.aws.identities import Dkim, dkim, keys_of
 from sesmail.cli.domainnames import host_name, label
 from sesmail.config.addresses import ADDRESS
 from sesmail.config.listeners import Listener, is_beyond_this_machine
@@ -33,7 +33,7 @@ def wanted(args: argparse.Namespace, config: Config, name: str) -> Wanted:
     region = args.region or config.ses.region or config.storage.region
     if not region:
         raise Malformed("name the region of SES with --region")
-    keys = _given(args.dkim) or _asked(config, region, name)
+    keys = _given(args.dkim, region) or _asked(config, region, name)
     return Wanted(
         name,
         region,
@@ -48,15 +48,15 @@ def wanted(args: argparse.Namespace, config: Config, name: str) -> Wanted:
     )
 
 
-def _given(tokens: Sequence[str]) -> Dkim | None:
+def _given(tokens: Sequence[str], region: str) -> Dkim | None:
     if not all(map(_TOKEN.fullmatch, tokens)):
         raise Malformed("--dkim must be a token of SES, letters and digits")
-    return Dkim(tuple(tokens), ZONE) if tokens else None
+    return Dkim(tuple(tokens), keys_of(region)) if tokens else None
 
 
 def _asked(config: Config, region: str, name: str) -> Dkim:
     """In this region, whatever the configuration says."""
-    return dkim(ses_client(replace(config, ses=replace(config.ses, region=region)))(), name)
+    return dkim(ses_client(replace(config, ses=replace(config.ses, region=region)))(), name, region)
 
 
 def _address(text: str | None) -> str | None:

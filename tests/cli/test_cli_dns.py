@@ -222,11 +222,17 @@ def ses(**attributes: Any) -> Iterator[str]:
 
 
 def test_tokens_come_from_ses() -> None:
-    with ses(Status="PENDING", Tokens=TOKENS, SigningHostedZone="dkim.eu-west-9.amazonses.com") as endpoint:
-        code, out, _ = dns("--region", "eu-west-9", "--host", "mx.example.net", SESMAIL__SES__ENDPOINT=endpoint)
+    with ses(Status="PENDING", Tokens=TOKENS, SigningHostedZone="dkim.eu-south-1.amazonses.com") as endpoint:
+        code, out, _ = dns("--region", "eu-south-1", "--host", "mx.example.net", SESMAIL__SES__ENDPOINT=endpoint)
     assert code == 0
     for token in TOKENS:
-        assert f"{token}._domainkey.{DOMAIN}. 3600 IN CNAME {token}.dkim.eu-west-9.amazonses.com.\n" in out
+        assert f"{token}._domainkey.{DOMAIN}. 3600 IN CNAME {token}.dkim.eu-south-1.amazonses.com.\n" in out
+
+
+def test_some_regions_have_a_zone_for_keys_of_their_own() -> None:
+    assert (
+        said("--region", "il-central-1")[f"{TOKENS[0]}._domainkey", "CNAME"] == f"{TOKENS[0]}.dkim.il-central-1.amazonses.com"
+    )
 
 
 @pytest.mark.parametrize(
