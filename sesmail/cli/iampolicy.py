@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from sesmail.aws import policies
 from sesmail.aws.policies import Account, Arrivals, Boxes, Statement
 from sesmail.cli.domainnames import domain_names
 from sesmail.config.credentials import WHO
+from sesmail.config.delivering import DeliverMailbox
 from sesmail.config.load import load
 from sesmail.config.stores import default_store, prefix_of, store_of
 from sesmail.config.table import Config
@@ -45,7 +47,7 @@ def _pop3(config: Config, account: Account, domains: Sequence[str], args: argpar
     boxes = _boxes(config, domains)
     yield from policies.pop3(account, boxes, alone=bool(domains), locks=config.mailboxes.lock == "bucket")
     yield from policies.read(account, _bucket(config.storage.url), _passwd_keys(config, boxes, domains))
-    yield from policies.unseal(args.key)
+    yield from policies.unseal([*args.key, *_keys(_own(config, domains))])
 
 
 def _sort(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
@@ -74,7 +76,7 @@ def _submit(config: Config, account: Account, domains: Sequence[str], args: argp
 
 def _deliver(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
     """Mailboxes of section deliver; where storage is a bucket also all that routing leads to."""
-    own = [one for one in config.deliver.mailboxes if _asked(one.address, domains)]
+    own = _own(config, domains)
     boxes = [Boxes(_bucket(one.url or config.storage.url), [_undated(one.prefix)]) for one in own]
     if not own or config.storage.url.startswith(_S3):
         incoming = _bucket(config.incoming.url or config.storage.url)
@@ -84,7 +86,20 @@ def _deliver(config: Config, account: Account, domains: Sequence[str], args: arg
         yield from policies.read(account, incoming, [f"{_HELD}*", f"{_RECORDS}*"])
         yield from _forwarding(config, account)
     yield from policies.deliver(account, _together(boxes))
-    yield from policies.seal(args.key)
+    yield from policies.seal([*args.key, *_keys(own)])
+
+
+def _own(config: Config, domains: Sequence[str]) -> list[DeliverMailbox]:
+    return [one for one in config.deliver.mailboxes if _asked(one.address, domains)]
+
+
+def _keys(own: Sequence[DeliverMailbox]) -> list[str]:
+    """The ARNs of their keys; an alias is no resource of a policy."""
+    named = list(dict.fromkeys(one.kms_key for one in own if one.kms_key))
+    for key in named:
+        if ":key/" not in key:
+            print(f"name the key {key} by its ARN, with --key", file=sys.stderr)
+    return [key for key in named if ":key/" in key]
 
 
 def _undated(prefix: str) -> str:

@@ -294,6 +294,18 @@ def test_keys_open_what_is_read_and_seal_what_is_delivered(house: House) -> None
         assert (statement["Action"], statement["Resource"]) == (action, key)
 
 
+def test_keys_of_mailboxes_are_named_in_the_configuration(house: House) -> None:
+    key = f"arn:aws:kms:{REGION}:123456789012:key/one"
+    house.write(
+        deliver={"mailboxes": [{"address": TOM, "kms_key": key}, {"address": "ann@example.com", "kms_key": "alias/mail"}]}
+    )
+    for purpose, action in (("pop3", "kms:Decrypt"), ("deliver", "kms:GenerateDataKey")):
+        done = sesmail("iam-policy", "--for", purpose, "--config", str(house.file))
+        statement = json.loads(done.stdout)["Statement"][-1]
+        assert (statement["Action"], statement["Resource"]) == (action, key)
+        assert b"name the key alias/mail by its ARN" in done.stderr
+
+
 def test_places_with_keys_of_their_own_are_left_out(house: House) -> None:
     others = [
         {"for": "other.example", "url": "s3://their-mail", **NOBODY_ELSE},
