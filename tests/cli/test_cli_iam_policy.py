@@ -306,6 +306,22 @@ def test_keys_of_mailboxes_are_named_in_the_configuration(house: House) -> None:
         assert b"name the key alias/mail by its ARN" in done.stderr
 
 
+def test_mail_is_sealed_and_opened_with_them(house: House) -> None:
+    # moto denies the exact ARN of a key wrongly, so that rights are compared here and not checked.
+    made = client("kms").create_key()
+    config = house.write(
+        sealed={"endpoint": house.aws.endpoint},
+        deliver={"mailboxes": [{"address": TOM, "prefix": "box", "kms_key": made["KeyMetadata"]["Arn"]}]},
+        auth={"users": [{"name": TOM, "password": "right horse", "prefix": "box/"}]},
+    )
+    deliver(house)
+    assert "kms:GenerateDataKey" in house.aws.rights
+    assert house.aws.rights <= actions(printed(house.file, "deliver"))
+    house.aws.rights.clear()
+    assert read(house, config).startswith(b"+OK")
+    assert house.aws.rights == actions(printed(house.file, "pop3"))
+
+
 def test_places_with_keys_of_their_own_are_left_out(house: House) -> None:
     others = [
         {"for": "other.example", "url": "s3://their-mail", **NOBODY_ELSE},
