@@ -243,3 +243,8 @@ def test_it_is_a_command_of_sesmail_too_which_reads_its_own_words(site: Site) ->
     helped = subprocess.run([*command, "--help"], cwd=site.folder, env=environ, capture_output=True, check=True)
     assert b"--queue-id ID" in helped.stdout
     assert len(site.stored()) == 1
+
+
+def test_without_a_gateway_it_needs_no_twisted_either() -> None:
+    code = "import sys\nsys.modules['twisted'] = None\nimport sesmail.cli.deliverself, sesmail.storage.sealed, sesmail.assembly.unsealing"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
