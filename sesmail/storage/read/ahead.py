@@ -14,7 +14,7 @@ from sesmail.interfaces import Body
 from sesmail.storage.body import MemoryBody
 from sesmail.storage.read.bodies import HEAD, collect
 from sesmail.storage.read.budget import Budget
-from sesmail.storage.read.sealedbody import SealedBody
+from sesmail.storage.read.sealedbody import SealedBody, stays_sealed
 from sesmail.storage.store import Reader
 
 Names = Callable[[int], tuple[str, int]]
@@ -106,15 +106,17 @@ class Window:
     async def _direct(self, index: int) -> Body:
         key, size = self._names(index)
         body = await self._reader.open(key, size=size, head=self._head)
-        return await self._claimed(body) if isinstance(body, SealedBody) else body
+        return await self._claimed(key, body) if isinstance(body, SealedBody) else body
 
-    async def _claimed(self, body: SealedBody) -> Body:
+    async def _claimed(self, key: str, body: SealedBody) -> Body:
         """A sealed message has no beginning that could be sent while the rest is fetched."""
         octets = body.claims
         try:
             await self._budget.claim(octets)
-        except BaseException:
+        except BaseException as error:
             body.close()
+            if isinstance(error, MailError):
+                stays_sealed(key, error)
             raise
         try:
             await body.load()
