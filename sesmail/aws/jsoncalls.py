@@ -6,20 +6,25 @@ https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 from __future__ import annotations
 
 import json
+import re
+import socket
 import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any
+from http.client import HTTPConnection, HTTPSConnection
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 LONGEST = 65_536
 """Octets of an answer at most."""
 
 _KEPT = 64
-_CONTENT = ("content-type", "application/x-amz-json-1.1")
+_PIECE = 16_384
+_CONTENT = "Content-Type: application/x-amz-json-1.1\r\n"
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]{1,9}) *(?:\r\n|\Z)").search
+_STAYS = re.compile(rb"(?is)HTTP/1\.1 (?!.*\r\nconnection: *close)").match
 
 
 class NoAnswer(Exception):
@@ -56,52 +61,51 @@ class JsonCalls:
         self._trust = trust
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
-        self._idle: deque[HTTPConnection] = deque(maxlen=_KEPT)
+        self._idle: deque[socket.socket] = deque(maxlen=_KEPT)
         self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
 
     def post(self, body: bytes, headers: Sequence[tuple[str, str]]) -> Answer:
-        """POST a document to ``/``; the headers are those of the signature. Raises NoAnswer."""
-        while (connection := self._take()) is not None:
+        """POST a document to ``/``; the headers are those of the signature, the host among them. Raises NoAnswer."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        request = f"POST / HTTP/1.1\r\n{lines}{_CONTENT}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
+        while (kept := self._take()) is not None:
             # What was closed meanwhile fails at once, and says nothing about the server.
             try:
-                return self._exchange(connection, body, headers)
+                return self._exchange(kept, request)
             except NoAnswer as error:
                 if isinstance(error.__cause__, TimeoutError):
                     raise
-        return self._exchange(self._connected(), body, headers)
+        return self._exchange(self._connected(), request)
 
-    def _exchange(self, connection: HTTPConnection, body: bytes, headers: Sequence[tuple[str, str]]) -> Answer:
+    def _exchange(self, connection: socket.socket, request: bytes) -> Answer:
         try:
-            connection.request("POST", "/", body, dict((*headers, _CONTENT)))
-            response = connection.getresponse()
-            data = response.read(LONGEST + 1)
-            if len(data) > LONGEST:
-                raise NoAnswer("an answer without end")
-            answer = _answer(response.status, data)
-            if not response.will_close:
-                self._idle.append(connection)
-            return answer
-        except (NoAnswer, OSError, HTTPException, ValueError, RecursionError) as error:
+            connection.sendall(request)
+            head, data = _received(connection)
+            answer = _answer(int(head[9:12]), data)
+        except (OSError, ValueError, RecursionError) as error:
             connection.close()
             raise NoAnswer(f"{type(error).__name__}: {error}"[:300]) from error
+        if _STAYS(head):
+            self._idle.append(connection)
+        else:
+            connection.close()
+        return answer
 
-    def _take(self) -> HTTPConnection | None:
+    def _take(self) -> socket.socket | None:
         try:
             return self._idle.pop()
         except IndexError:
             return None
 
-    def _connected(self) -> HTTPConnection:
+    def _connected(self) -> socket.socket:
         try:
             connection = self._made()
             connection.connect()
-            # What was closed must not come to life again, with another timeout.
-            connection.auto_open = 0
             connection.sock.settimeout(self._read_timeout)
         except OSError as error:
             raise NoAnswer(f"{type(error).__name__}: {error}"[:300]) from error
-        return connection
+        return cast(socket.socket, connection.sock)
 
     def _made(self) -> HTTPConnection:
         if not self._secure:
@@ -110,6 +114,27 @@ class JsonCalls:
             if self._context is None:
                 self._context = self._trust()
         return HTTPSConnection(self.host, timeout=self._connect_timeout, context=self._context)
+
+
+def _received(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Head and body of an answer: this protocol's are short, and say how long they are. Raises OSError, ValueError."""
+    data = b""
+    while True:
+        head, blank, body = data.partition(b"\r\n\r\n")
+        if blank:
+            length = _LENGTH(head)
+            if not head.startswith(b"HTTP/1.") or length is None:
+                raise ValueError("no answer of this protocol")
+            if len(body) > int(length[1]):
+                raise ValueError("more than an answer")
+            if len(body) == int(length[1]):
+                return head, body
+        if len(data) > LONGEST:
+            raise ValueError("an answer without end")
+        piece = connection.recv(_PIECE)
+        if not piece:
+            raise ConnectionError("the answer broke off")
+        data += piece
 
 
 def _answer(status: int, data: bytes) -> Answer:

@@ -97,7 +97,7 @@ class Kms:
         return DataKey(_key(answer), _octets(answer, "CiphertextBlob"))
 
     def _ask(self, place: StorePlace, operation: str, region: str | None, **said: Any) -> Mapping[str, Any]:
-        calls, signer = self._way(region or self._clients.address(place).region)
+        calls, signer = self._way(region or self._clients.region(place))
         body = json.dumps(said).encode("ascii")
         target = ("x-amz-target", f"TrentService.{operation}")
         for attempt in range(1, self._attempts + 1):

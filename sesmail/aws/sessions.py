@@ -116,6 +116,10 @@ class Clients:
         client, session = self._of(place)
         return _address(client, place, session.get_config_variable("ca_bundle"))
 
+    def region(self, place: StorePlace) -> str:
+        """The region of the place."""
+        return str(self.s3(place).meta.region_name)
+
     def keys(self, place: StorePlace) -> Keys:
         """Credentials valid now; refreshed here when they are about to run out."""
         return keys_of(self._of(place)[1])

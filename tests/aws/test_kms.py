@@ -100,7 +100,7 @@ def test_the_request_is_signed_as_botocore_signs_it() -> None:
     path, headers, body = asked[0]
     assert json.loads(body) == {"CiphertextBlob": "d3JhcHBlZA==", "EncryptionContext": CONTEXT}
     assert path == "/"
-    assert headers["content-type"] == "application/x-amz-json-1.1"
+    assert headers["Content-Type"] == "application/x-amz-json-1.1"
     sent = {name.lower(): value for name, value in headers.items() if name.lower().startswith("x-amz-")}
     assert sent["x-amz-target"] == "TrentService.Decrypt"
     auth = SigV4Auth(Credentials("AKIA", "a-secret", "a-token"), "kms", "eu-west-1")
