@@ -261,9 +261,8 @@ def test_what_fails_for_a_notice_of_sqs_comes_again_by_itself(here: World) -> No
     rules = [replace(rule, request=rule.request.replace("{id}", mail.id)) for mail in mails for rule in mail.case.rules]
     here.s3_proxy.fail(*rules)
     # And the queue itself fails meanwhile.
-    here.sqs_proxy.fail(
-        *(Rule(request, fault, times=1) for request in (RECEIVE, DELETE) for fault in ("reset", "503", "refuse"))
-    )
+    ways = [(RECEIVE, "503"), (RECEIVE, "refuse"), (DELETE, "reset"), (DELETE, "503"), (DELETE, "refuse")]
+    here.sqs_proxy.fail(*(Rule(request, fault, times=1) for request, fault in ways))
     by_sqs(here, [*mails, *mails[4:]])
     here.wait_until_quiet(mails, 90)
     assert all((*here.s3_proxy.fail(), *here.sqs_proxy.fail()))
