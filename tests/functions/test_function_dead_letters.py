@@ -16,7 +16,8 @@ from tests.aws.sesevents import notice as said
 from tests.functions.incoming import MESSAGE, Bucket
 from tests.functions.lambdas import Raised
 from tests.functions.test_sorter_function import TOM, stamped
-from tests.servers import moto, seaweed
+from tests.servers import faultproxy, moto, seaweed
+from tests.servers.faultproxy import Rule
 from tests.servers.sqs import KEYS, REGION, make_queue
 
 
@@ -52,7 +53,11 @@ def test_events_of_every_shape_are_done_from_the_queue(tmp_path: Path) -> None:
             (lambda_event("tom@example.com"), sns_event(said("tom@example.com")), s3_event()), ids, strict=True
         )
     ]
-    with bucket.function(MAILBOXES__PLACES="[{for: tom@example.com, url: 's3://is-not-there'}]", STORAGE__ATTEMPTS="1") as sort:
+    with (
+        faultproxy.before(seaweed.running().endpoint) as failing,
+        bucket.function(STORAGE__ENDPOINT=failing.endpoint, STORAGE__ATTEMPTS="1") as sort,
+    ):
+        failing.fail(Rule(f"^PUT .*/{TOM}", "503"))
         for event in events:
             with pytest.raises(Raised, match="temporary failure"):
                 sort(event)
