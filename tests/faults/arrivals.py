@@ -33,6 +33,8 @@ FAR = ("far0", "far1")
 OUT = ("out0", "out1")
 EVERYBODY = (*BOXES, *MAILDIRS, *FAR, *OUT)
 VISIBILITY = 10
+# Seconds between two messages.
+PACE = 0.1
 _ID = "0123456789abcdefghijklmnopqrstuv"
 _NUMBER = re.compile(rb"^X-Number: (\d+)\r?$", re.MULTILINE)
 
@@ -147,6 +149,8 @@ class World:
             f"From: a@else.example\r\nX-Number: {number}\r\nMessage-ID: <{number}@else.example>\r\n\r\n"
             + f"{'x' * 70}\r\n" * 30
         )
+        # Not all before the first gateway runs.
+        time.sleep(PACE)
         put = time.monotonic()
         self.s3.put_object(Bucket=self.bucket, Key=f"new/{id}", Body=body.encode())
         return Mail(number, id, names, put)
@@ -160,7 +164,7 @@ class World:
         """Gateways that live for a moment each, at most so many."""
         while not self.over.is_set() and len(self.kills) < most:
             with gateway.running(self.configured()) as running:
-                self.over.wait(chance.uniform(0.05, 2.5))
+                self.over.wait(chance.uniform(0.05, 1))
                 self.kills.append(time.monotonic())
                 running.kill()
                 self.logs.append(running.log())

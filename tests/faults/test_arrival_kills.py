@@ -18,7 +18,7 @@ def kills(folder: Path, count: int, seed: int, most: int) -> str:
         arrivals.check_is_tidy(world)
         log = "\n".join(world.logs)
         assert "Traceback" not in log, log[log.index("Traceback") - 500 :][:6000]
-        assert len(world.kills) >= min(most, count // 20)
+        assert len(world.kills) >= min(most, count // 30)
         return f"{count} messages, {sum(len(mail.recipients) for mail in mails)} recipients, {len(world.kills)} kills; came twice: {doubles}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ class S3Server:
         return client
 
     def make_bucket(self, name: str) -> str:
-        """Create an empty bucket and return its name. Each takes disk volumes of its own: tens are fine, hundreds are not."""
+        """Create an empty bucket and return its name. Each takes a disk volume of its own: hundreds are fine, thousands are not."""
         self.client().create_bucket(Bucket=name)
         return name
 
@@ -99,7 +100,9 @@ def running() -> S3Server:
         raise FileNotFoundError(f"{_WEED}: `make test` installs it")
     ports = free_ports(2 * len(_DAEMONS))
     server = S3Server(f"http://127.0.0.1:{ports[_DAEMONS.index('s3')]}")
-    process = Guarded(_command(directory, server, ports), directory / "log")
+    # Else a bucket takes seven volumes with its first key, and there is an end to them.
+    environment = {**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
+    process = Guarded(_command(directory, server, ports), directory / "log", environment=environment)
     atexit.register(process.stop)
     # weed takes writes some time after it takes connections.
     wait_until(lambda: _takes_writes(server), seconds=60, what=process.tail)
@@ -115,9 +118,9 @@ def _command(directory: Path, server: S3Server, ports: list[int]) -> list[str]:
     identities = directory / "s3.json"
     identities.write_text(json.dumps({"identities": [_identity(server)]}))
     (directory / "data").mkdir()
-    # Without both -ip and -ip.bind it listens on the network; a bucket takes several volumes, hence volume.max.
+    # Without both -ip and -ip.bind it listens on the network; each bucket takes a volume, hence volume.max.
     flags = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={directory / 'data'}", f"-s3.config={identities}", "-s3", "-filer"]
-    flags += ["-volume.max=400", "-master.volumeSizeLimitMB=1024", "-master.telemetry=false"]
+    flags += ["-volume.max=3000", "-master.volumeSizeLimitMB=1024", "-master.telemetry=false"]
     flags += ["-s3.iam=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
     for number, daemon in enumerate(_DAEMONS):
         flags += [f"-{daemon}.port={ports[number]}", f"-{daemon}.port.grpc={ports[number + len(_DAEMONS)]}"]

@@ -105,6 +105,7 @@ def test_what_is_offered(served: tuple[House, Path, int]) -> None:
             "size": str(64 << 20),
             "8bitmime": "",
             "enhancedstatuscodes": "",
+            "xqueueid": "",
         }
         assert lmtp.docmd("EHLO a")[0] == 500
 
