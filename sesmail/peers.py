@@ -1,8 +1,19 @@
-"""Who counts as one peer where connections or failures are counted."""
+"""Who a peer is, and who counts as one where connections or failures are counted."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+
+def spelled(host: str) -> str:
+    """The address of a peer as it is shown and compared, an IPv4 one as such; ``unix`` for what is no address."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "unix"
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(address)
 
 
 def source(peer: str) -> str:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import isawaitable
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from twisted.cred.portal import Portal
@@ -17,10 +16,10 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from sesmail.errors import MailError
+from sesmail.peers import spelled
 from sesmail.protocols.failures import known
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.lineserver import Gone, LineServer
-from sesmail.protocols.outlet import Connection
 from sesmail.protocols.policy import LoginPolicy, SessionPolicy
 
 logger = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ class Session(LineServer, abc.ABC):
 
     def connectionMade(self) -> None:
         """Begin, unless there are too many connections."""
-        self.peer = _address(self.transport)
+        self.peer = spelled(getattr(self.transport.getPeer(), "host", ""))
         if not self.listener.connections.enter(self.peer):
             logger.info("too many connections, one more refused: peer=%s", self.peer)
             self.abort()
@@ -186,16 +185,6 @@ async def log_out_of(log_out: Callable[[], object]) -> None:
             await leaving
     except Exception:
         logger.exception("a logout failed")
-
-
-def _address(transport: Connection) -> str:
-    try:
-        address = ip_address(getattr(transport.getPeer(), "host", ""))
-    except ValueError:
-        return "unix"
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(address)
 
 
 def _nothing() -> None:

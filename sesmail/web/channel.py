@@ -7,7 +7,6 @@ requests that were sent ahead out of order (CVE-2024-41671). Its parser is used,
 from __future__ import annotations
 
 import logging
-from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -16,6 +15,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from sesmail.peers import spelled
 from sesmail.web.answers import Answer, Head
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Channel(http.HTTPChannel):
         return self._waiting
 
     def connectionMade(self) -> None:
-        self.peer = _address(self.transport)
+        self.peer = spelled(getattr(self.transport.getPeer(), "host", ""))
         self._entered = self.site.connections.enter(self.peer)
         if not self._entered:
             _log.info("too many connections, one more refused: peer=%s", self.peer)
@@ -258,13 +258,3 @@ class Channel(http.HTTPChannel):
         if refusal is None and head.length is not None and head.length > self.site.door.longest:
             return Answer(413, close=True)
         return refusal
-
-
-def _address(transport: Any) -> str:
-    try:
-        address = ip_address(getattr(transport.getPeer(), "host", ""))
-    except ValueError:
-        return "unix"
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(address)
