@@ -12,7 +12,7 @@ from sesmail.config.foreign import hybrid_receiving
 from sesmail.config.foreign.dotenv import read_variables
 from sesmail.config.foreign.draft import Beside, Draft
 from sesmail.config.foreign.hybrid_receiving import Source
-from sesmail.config.foreign.listening import endpoint, port_of
+from sesmail.config.foreign.listening import published
 from sesmail.config.foreign.settings import Given
 from sesmail.config.problems import Problem, Where, nearest
 
@@ -152,10 +152,7 @@ def _ses(made: Draft, checkout: Checkout) -> None:
 
 def _listener(made: Draft, checkout: Checkout) -> None:
     given = checkout.given("SMTP_STARTTLS_PORT")
-    # Compose takes an address before the port.
-    host, _, port = given.text.rpartition(":") if given else ("", "", "")
-    numbered = Given(given.name, port, given.where) if given else None
-    where = endpoint(host.strip("[]"), port_of(made, numbered, 587))
+    where = published(made, given, 587)
     made.put("submission.listeners", [{"endpoint": where, "tls": "starttls"}])
     made.came_from("submission.listeners[0].endpoint", given)
     files = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sesmail.config.foreign.draft import Draft
-from sesmail.config.foreign.listening import endpoint, port_of
+from sesmail.config.foreign.listening import port_of, published
 from sesmail.config.foreign.settings import Given
 from sesmail.config.problems import Problem, Where
 
@@ -78,10 +78,7 @@ def _dead_letters(made: Draft, checkout: Settings) -> None:
 
 def _sns(made: Draft, checkout: Settings, topic: str) -> None:
     given = checkout.given("SNS_ENDPOINT_PORT")
-    # Compose takes an address before the port.
-    host, _, port = given.text.rpartition(":") if given else ("", "", "")
-    numbered = Given(given.name, port, given.where) if given else None
-    where = endpoint(host.strip("[]"), port_of(made, numbered, 443))
+    where = published(made, given, 443)
     made.put("sns.listeners", [{"endpoint": where, "tls": "implicit"}])
     made.came_from("sns.listeners[0].endpoint", given)
     made.put("sns.topics", [topic])

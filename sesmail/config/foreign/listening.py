@@ -33,6 +33,13 @@ def endpoint(host: str, port: int) -> str:
     return f"tcp:{port}:interface={host}"
 
 
+def published(draft: Draft, given: Given | None, default: int) -> str:
+    """A Twisted endpoint for a port as Compose has it, which takes an address before it."""
+    host, _, port = given.text.rpartition(":") if given else ("", "", "")
+    numbered = Given(given.name, port, given.where) if given else None
+    return endpoint(host.strip("[]"), port_of(draft, numbered, default))
+
+
 def port_of(draft: Draft, given: Given | None, default: int) -> int:
     """The port that was given. Anything but 1 to 65535 is a problem."""
     if given is None:
