@@ -6,18 +6,15 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from sesmail.aws.failures import EXPECTED
-from sesmail.aws.sessions import session_as
+from sesmail.aws.late import LateClient
 from sesmail.errors import Unavailable
 from sesmail.interfaces import Keys
 
@@ -77,18 +74,17 @@ class Queue:
         sts_endpoint: str | None = None,
     ) -> None:
         self.url = place.url
-        self._place = place
-        self._sts_endpoint = sts_endpoint
+        named = _REGION.match(place.url)
         # Who calls tries again himself: he knows for how long it makes sense.
-        self._config = Config(
+        self._made = LateClient(
+            place,
+            "sqs",
             connect_timeout=connect_timeout,
             read_timeout=LONGEST_WAIT + read_timeout,
-            retries={"mode": "standard", "total_max_attempts": 1},
-            max_pool_connections=connections,
-            tcp_keepalive=True,
+            connections=connections,
+            sts_endpoint=sts_endpoint,
+            region=place.region or (named[1] if named else None),
         )
-        self._lock = threading.Lock()
-        self._client: Any = None
 
     def receive(self, *, visibility: int, most: int = MOST, wait: int = LONGEST_WAIT) -> list[Received]:
         """At most `most` messages, nobody else's for `visibility` seconds; empty when none came within `wait` seconds."""
@@ -129,29 +125,18 @@ class Queue:
 
     def _ask(self, operation: str, **said: Any) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = getattr(self._made(), operation)(QueueUrl=self.url, **said)
+            answer: dict[str, Any] = getattr(self._client(), operation)(QueueUrl=self.url, **said)
         except ClientError as error:
             raise QueueTrouble(error, str(error.response.get("Error", {}).get("Code") or "")) from error
         except (*EXPECTED, ResponseParserError) as error:
             raise QueueTrouble(error) from error
         return answer
 
-    def _made(self) -> Any:
-        with self._lock:
-            if self._client is None:
-                try:
-                    self._client = self._make()
-                except Exception as error:
-                    raise QueueTrouble(error) from error
-            return self._client
-
-    def _make(self) -> Any:
-        session = session_as(self._place, sts_endpoint=self._sts_endpoint)
-        named = _REGION.match(self.url)
-        region = self._place.region or (named[1] if named else session.get_config_variable("region"))
-        return boto3.Session(botocore_session=session).client(
-            "sqs", region_name=region, endpoint_url=self._place.endpoint, config=self._config
-        )
+    def _client(self) -> Any:
+        try:
+            return self._made.client()
+        except Exception as error:
+            raise QueueTrouble(error) from error
 
 
 def _received(said: Mapping[str, Any]) -> Received:
