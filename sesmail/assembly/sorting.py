@@ -34,7 +34,6 @@ from sesmail.delivery.sorter import Sorter
 from sesmail.errors import MailError
 from sesmail.interfaces import StorePlace
 from sesmail.relay.courier import Courier
-from sesmail.storage.together import Deletions
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def _receiving(
     outward = outward_courier(config, end)
     carriers = agents(config, outward.send, end)
     box = inbox(config, store_of, unsealed_of)
-    sorter = Sorter(box, plans, carriers, store_of, delete=Deletions(box.store).delete)
+    sorter = Sorter(box, plans, carriers, store_of)
     local = Local(box, plans, carriers, store_of, now=time.time)
     reports = _reports(config, local, OurDomains(config, people))
     return Receiving(
