@@ -17,7 +17,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from sesmail.errors import Limited, Unavailable
+from sesmail.disk import troubles, write_all
+from sesmail.errors import Unavailable
 
 SUFFIX = ".sesmail"
 """How the names of our files end, in ``tmp`` and where they are delivered."""
@@ -29,7 +30,6 @@ _PIECE = 65536
 _PARTS = ("tmp", "new", "cur")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # No hard links in this file system, or none for us.
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -50,7 +50,7 @@ def deliver(
     folder that exists, for that folder's owner. Raises Unavailable, Limited (``452 4.3.1``: no room), and what reading raises; then
     nothing was delivered.
     """
-    with _troubles(), ExitStack() as stack:
+    with troubles(), ExitStack() as stack:
         if make:
             _make(Path(path))
         inside = _Maildir(path, stack)
@@ -119,9 +119,7 @@ class _Maildir:
 
     def _write(self, fd: int, message: BinaryIO, arrived: float) -> None:
         while piece := message.read(_PIECE):
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(fd, view) :]
+            write_all(fd, piece)
         if os.geteuid() == 0:
             os.fchown(fd, self._owner.st_uid, self._owner.st_gid)
         os.fchmod(fd, stat.S_IMODE(os.fstat(self._new).st_mode) & 0o666 | 0o600)
@@ -201,13 +199,3 @@ def _forget(name: str, folder: int) -> None:
         os.unlink(name, dir_fd=folder)
     except FileNotFoundError:
         return
-
-
-@contextmanager
-def _troubles() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise Limited("not enough room on the disk, try again later", cause=error, smtp="452 4.3.1") from error
-        raise Unavailable(cause=error) from error

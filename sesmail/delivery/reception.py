@@ -5,24 +5,20 @@ Plain blocking code.
 
 from __future__ import annotations
 
-import errno
 import io
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
 from sesmail import log
 from sesmail.delivery.local import refusal
 from sesmail.delivery.plan import Plan
-from sesmail.errors import Limited, Refused, Unavailable
+from sesmail.disk import troubles, write_all
+from sesmail.errors import Refused
 from sesmail.interfaces import Deliver
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome
 
-# None of these goes away by itself, but an administrator can make room.
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PIECE = 65_536
 _NOTHING_SAID = Outcome(451, "4.3.0", "temporary failure, try again later")
 
@@ -62,11 +58,11 @@ class FiledParcel:
 
     def write(self, data: bytes) -> None:
         """The next octets, into a file that has no name. Raises Limited (``452 4.3.1``) when the disk is full, Unavailable."""
-        with _troubles():
+        with troubles():
             if self._file is None:
                 # Unbuffered: what a full disk has refused must not be tried again when the file is closed.
                 self._file = cast(io.RawIOBase, TemporaryFile(dir=self._handover.folder, buffering=0))  # noqa: SIM115
-            _write_all(self._file, data)
+            write_all(self._file.fileno(), data)
         self._octets += len(data)
 
     def deliver(self, last: bytes) -> Mapping[str, Outcome]:
@@ -100,19 +96,3 @@ class FiledParcel:
             self.write(last)
         self._file.seek(0)
         return io.BufferedReader(self._file, _PIECE)
-
-
-def _write_all(file: io.RawIOBase, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(file.fileno(), rest) :]
-
-
-@contextmanager
-def _troubles() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise Limited("not enough room on the disk, try again later", cause=error, smtp="452 4.3.1") from error
-        raise Unavailable(cause=error) from error

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
+from sesmail.disk import troubles, write_all
 from sesmail.errors import Limited, Unavailable
-from sesmail.relay.disk import troubles, write_all
 from sesmail.relay.folders import Folders
 from sesmail.relay.record import Record
 

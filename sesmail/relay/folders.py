@@ -18,8 +18,9 @@ import os
 from pathlib import Path
 from typing import Self
 
+from sesmail.disk import troubles, write_all
 from sesmail.errors import Unavailable
-from sesmail.relay.disk import Folder, troubles, write_all
+from sesmail.relay.disk import Folder
 from sesmail.relay.record import FORMAT
 
 _NAMES = ("new", "queue", "held", "state", "wishes")

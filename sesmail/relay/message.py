@@ -10,10 +10,11 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import replace
 from typing import BinaryIO, Self, cast
 
+from sesmail.disk import troubles, write_all
 from sesmail.errors import Busy, NoSuchMessage
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Verdict
-from sesmail.relay.disk import Folder, troubles, write_all
+from sesmail.relay.disk import Folder
 from sesmail.relay.folders import Folders
 from sesmail.relay.record import State, read_record, read_state
 from sesmail.relay.schedule import Schedule

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from sesmail.disk import troubles
 from sesmail.errors import MailError
 from sesmail.mail.delivered import fields
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome
-from sesmail.relay.disk import troubles
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE = 256 * 1024

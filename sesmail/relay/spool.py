@@ -13,9 +13,10 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sesmail.disk import troubles
 from sesmail.errors import Busy, Malformed, NoSuchMessage, Unavailable
 from sesmail.mail.envelope import Envelope
-from sesmail.relay.disk import Folder, troubles
+from sesmail.relay.disk import Folder
 from sesmail.relay.draft import Draft
 from sesmail.relay.folders import Folders, Hold
 from sesmail.relay.message import Message, open_locked

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from sesmail.disk import troubles
 from sesmail.errors import Malformed, NoSuchMessage
-from sesmail.relay.disk import Folder, troubles
+from sesmail.relay.disk import Folder
 from sesmail.relay.folders import Folders
 from sesmail.relay.message import load_state, open_locked
 from sesmail.relay.record import Record, State, is_id, read_record

@@ -318,7 +318,7 @@ def test_the_file_is_durable_before_it_has_its_name_and_the_name_before_the_retu
     box: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    for name in ("write", "fsync", "link"):
+    for name in ("writev", "fsync", "link"):
         real = getattr(os, name)
 
         def noted(*args: object, real: object = real, name: str = name, **kwargs: object) -> object:
@@ -328,7 +328,7 @@ def test_the_file_is_durable_before_it_has_its_name_and_the_name_before_the_retu
 
         monkeypatch.setattr(os, name, noted)
     put(box, data=b"x")
-    assert done == ["write", "fsync True", "link", "fsync new"]
+    assert done == ["writev", "fsync True", "link", "fsync new"]
     done.clear()
     put(box, data=b"x")
     assert done == ["fsync new"]

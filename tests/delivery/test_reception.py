@@ -136,7 +136,7 @@ def test_a_full_disk_is_452_4_3_1_and_keeps_no_file(office: Office, tmp_path: Pa
     before = len(os.listdir("/proc/self/fd"))
     parcel = handover(office, tmp_path).take(SENDER, (TOM,))
     parcel.write(MAIL)
-    with patch.object(os, "write", side_effect=OSError(full, "full")):
+    with patch.object(os, "writev", side_effect=OSError(full, "full")):
         with pytest.raises(Limited) as caught:
             parcel.write(MAIL)
         with pytest.raises(Limited):
@@ -155,7 +155,10 @@ def test_a_folder_that_is_not_there_is_trouble(office: Office, tmp_path: Path) -
 def test_a_write_that_stops_short_goes_on(office: Office, tmp_path: Path) -> None:
     write = os.write
     parcel = handover(office, tmp_path).take(SENDER, (TOM,))
-    with patch.object(os, "write", lambda fd, data: write(fd, data[:3])):
+    with (
+        patch.object(os, "writev", lambda fd, pieces: write(fd, pieces[0][:3])),
+        patch.object(os, "write", lambda fd, data: write(fd, data[:3])),
+    ):
         parcel.write(MAIL)
     parcel.deliver(b"")
     (key,) = office.listed("mail/")
