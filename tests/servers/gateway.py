@@ -88,10 +88,11 @@ class Gateway:
         self._process.wait()
 
     def _listens_or_ended(self) -> bool:
-        return self.ended is not None or (all(answers(port) for port in self.ports) and self._heeds_signals())
+        # Asked last: a port takes connections before the reactor runs, and many of one address would then be refused at once.
+        return self.ended is not None or (self._heeds_signals() and all(answers(port) for port in self.ports))
 
     def _heeds_signals(self) -> bool:
-        # A port takes connections before the reactor runs, and until then SIGTERM and SIGHUP still kill.
+        # Until the reactor runs, SIGTERM and SIGHUP still kill.
         caught = re.search(r"^SigCgt:\s*([0-9a-f]+)$", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE)
         return caught is not None and bool(int(caught[1], 16) & 1 << (signal.SIGTERM - 1))
 

@@ -44,7 +44,9 @@ class S3Contract(StoreContract, CopyContract, unittest.TestCase):
         self.server.put_all(self.bucket, [(key, key.encode()) for key in keys])
 
     async def test_a_key_and_keys_below_it_stand_side_by_side(self) -> None:
-        self.given(ODD)
+        # One after the other: SeaweedFS loses a key that is written at the same time as one below it.
+        for key in ODD:
+            self.store.put(key, key.encode())
         self.assertEqual(await self.names("odd/"), sorted(ODD, key=str.encode))
 
     def test_a_missing_bucket_is_trouble_not_a_missing_object(self) -> None:
