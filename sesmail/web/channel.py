@@ -65,6 +65,8 @@ class Request(http.Request):
         if self.channel is not None:
             self.channel.say(answer, bare=self.method == b"HEAD")
             self.startedWriting = 1
+            await self.channel.taken()
+        if self.channel is not None:
             self.finish()
 
     async def _asked(self) -> Answer:
@@ -99,6 +101,7 @@ class Channel(http.HTTPChannel):
         self._held = 0
         self._waiting = True
         self._octets = 0
+        self._room: Deferred[None] | None = None
 
     @property
     def idle(self) -> bool:
@@ -120,6 +123,7 @@ class Channel(http.HTTPChannel):
         self.over = True
         self.release()
         super().connectionLost(reason)
+        self._tell_room()
         if self._entered:
             self.site.left(self)
 
@@ -188,12 +192,31 @@ class Channel(http.HTTPChannel):
         self._savedTimeOut = self.site.idle
         super().requestDone(request)
 
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self._tell_room()
+
+    async def taken(self) -> None:
+        """Returns when most of what was said is on its way, or the connection has ended, as it does when the peer takes too long. Who
+        sends ahead and reads nothing would otherwise have one answer after the other kept for him."""
+        if self._waitingForTransport and not self.over:
+            self._room = Deferred()
+            self.setTimeout(self.site.taking)
+            await self._room
+
+    def _tell_room(self) -> None:
+        room, self._room = self._room, None
+        if room is not None:
+            self.setTimeout(None)
+            room.callback(None)
+
     def say(self, answer: Answer, *, bare: bool = False) -> None:
         """Write an answer."""
         self._answered += 1
         last = answer.close or self.site.draining or not self.persistent or self._answered >= self.site.requests
         self.persistent = not last
-        self.transport.write(answer.octets(self.site.reactor.seconds(), last=last, bare=bare))
+        octets = answer.octets(self.site.reactor.seconds(), last=last, bare=bare, always=self.site.headers)
+        self.transport.write(octets)
 
     def refuse(self, answer: Answer) -> None:
         """Answer now, without the rest of the request, and hang up."""
@@ -232,7 +255,7 @@ class Channel(http.HTTPChannel):
             self.transport.loseWriteConnection()
 
     def timeoutConnection(self) -> None:
-        if self.over:
+        if self.over or self._room is not None:
             self.transport.abortConnection()
         elif self._waiting:
             self.loseConnection()
@@ -248,8 +271,9 @@ class Channel(http.HTTPChannel):
         self.setTimeout(self.site.reading)
 
     def _head(self, request: Request) -> Head:
-        path = self._path.partition(b"?")[0].decode("latin-1")
-        return Head(self._command.decode("latin-1"), path, request.requestHeaders, self.length, self.peer)
+        path, _, query = self._path.decode("latin-1").partition("?")
+        secure = isinstance(self.transport, TLSMemoryBIOProtocol)
+        return Head(self._command.decode("latin-1"), path, request.requestHeaders, self.length, self.peer, query, secure)
 
     def _refusal(self, head: Head) -> Answer | None:
         if self._version not in _VERSIONS:

@@ -22,8 +22,9 @@ class Site(http.HTTPFactory):
     """Serves one door. Twisted's log of requests is not kept.
 
     Seconds: a request must have come as a whole `reading` after its first octet; a connection on which none begins is closed after
-    `idle`, which is also the time for a TLS handshake; who was told goodbye has `parting` to leave. After `requests` a connection ends, which bounds what is
-    written to somebody who sends ahead and reads nothing. `memory`: octets of all bodies that are being read.
+    `idle`, which is also the time for a TLS handshake; a long answer must have been taken after `taking`; who was told goodbye has
+    `parting` to leave. A connection ends after so many `requests`. `memory`: octets of all bodies that are being read. `headers` are
+    those that every answer has, whatever becomes of the request.
     """
 
     protocol = Channel  # type: ignore[assignment]
@@ -38,8 +39,10 @@ class Site(http.HTTPFactory):
         reading: float = 20.0,
         idle: float = 30.0,
         parting: float = 2.0,
+        taking: float = 60.0,
         requests: int = 1000,
         memory: int = 64 << 20,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(timeout=idle, reactor=clock)
         self.door = door
@@ -49,6 +52,8 @@ class Site(http.HTTPFactory):
         self.parting = parting
         self.requests = requests
         self.memory = memory
+        self.taking = taking
+        self.headers = headers
         self.held = 0
         """Octets of bodies that are being read."""
         self.draining = False
