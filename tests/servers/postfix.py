@@ -6,9 +6,11 @@ It takes a bare LF for the end of a line, as Postfix 3.7 does unless it is told 
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +105,29 @@ class Postfix:
     def flush(self) -> None:
         """Try now what waits."""
         subprocess.run(["/usr/sbin/postqueue", "-c", str(self.log.parent / "config"), "-f"], check=True, capture_output=True)
+
+    def wait(self, is_done: Callable[[], bool], seconds: float = 120, more: Callable[[], str] = str) -> None:
+        """Until that is so, while it tries again each second what waits. `more`: what else is to be seen where it takes too long."""
+        tried = time.monotonic()
+
+        def look() -> bool:
+            nonlocal tried
+            if time.monotonic() - tried > 1:
+                tried = time.monotonic()
+                self.flush()
+            return is_done()
+
+        wait_until(look, seconds=seconds, what=lambda: self.log.read_text(errors="replace")[-6000:] + more())
+
+    def queue_is_empty(self) -> bool:
+        """Whether it is done with all mail."""
+        # What is tried again goes from deferred to incoming to active, and back to deferred: one look around could miss it.
+        folders = [self.log.parent / "queue" / name for name in ("deferred", "incoming", "active", "deferred")]
+        return not any(path.is_file() for folder in folders for path in folder.rglob("*"))
+
+    def said(self, pattern: str) -> list[str]:
+        """What it logs about its deliveries."""
+        return re.findall(pattern, self.log.read_text(errors="replace"))
 
 
 @contextmanager

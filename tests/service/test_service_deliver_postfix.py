@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import smtplib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,6 @@ from tests.servers import faultproxy, moto, postfix, seaweed
 from tests.servers.certificates import Authority
 from tests.servers.faultproxy import FaultProxy, Rule
 from tests.servers.gateway import running
-from tests.servers.ports import wait_until
 from tests.service import house, piped
 from tests.service.house import House
 from tests.service.tls import trusting
@@ -56,28 +55,6 @@ class Site:
         name = self.buckets[recipient].storage()["url"].removeprefix("s3://")
         client = seaweed.running().client()
         return [client.get_object(Bucket=name, Key=key)["Body"].read() for key in self.keys(recipient)]
-
-    def wait(self, is_done: Callable[[], bool], seconds: float = 120) -> None:
-        """Until that is so, while Postfix tries again each second what waits."""
-        tried = [time.monotonic()]
-
-        def look() -> bool:
-            if time.monotonic() - tried[-1] > 1:
-                tried.append(time.monotonic())
-                self.mta.flush()
-            return is_done()
-
-        wait_until(look, seconds=seconds, what=self.log)
-
-    def queue_is_empty(self) -> bool:
-        folders = [self.mta.log.parent / "queue" / name for name in ("incoming", "active", "deferred")]
-        return not any(path.is_file() for folder in folders for path in folder.rglob("*"))
-
-    def log(self) -> str:
-        return self.mta.log.read_text(errors="replace")[-6000:]
-
-    def said(self, pattern: str) -> list[str]:
-        return re.findall(pattern, self.mta.log.read_text(errors="replace"))
 
     def returned(self) -> list[bytes]:
         """Mail that Postfix sent back."""
@@ -134,7 +111,7 @@ def site() -> Iterator[Site]:
 
 def test_two_people_have_it_in_their_buckets_and_read_it_by_pop3(site: Site) -> None:
     site.send(USER, DATED, subject="to both")
-    site.wait(site.queue_is_empty)
+    site.mta.wait(site.mta.queue_is_empty)
     (key,), (dated,) = site.keys(USER), site.keys(DATED)
     assert re.fullmatch(r"user/[0-9a-f]{40}", key)
     assert re.fullmatch(time.strftime("%Y%m%d", time.gmtime()) + r"/[0-9a-f]{40}", dated)
@@ -171,23 +148,23 @@ def test_two_people_have_it_in_their_buckets_and_read_it_by_pop3(site: Site) -> 
 def test_an_unknown_address_is_returned_and_a_null_sender_is_none(site: Site) -> None:
     before = len(site.keys(USER))
     site.send(NOBODY, subject="to nobody")
-    site.wait(lambda: bool(site.returned()))
+    site.mta.wait(lambda: bool(site.returned()))
     assert b"no such mailbox" in site.returned()[0]
-    assert site.said(r"dsn=5\.1\.1, status=bounced")
+    assert site.mta.said(r"dsn=5\.1\.1, status=bounced")
     site.send(USER, subject="a report", sender="")
-    site.wait(site.queue_is_empty)
+    site.mta.wait(site.mta.queue_is_empty)
     assert len(site.keys(USER)) == before + 1
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "403", "404-bucket", "refuse", "reset"])
 def test_whatever_s3_says_is_tried_again_until_it_is_stored_once(site: Site, fault: str) -> None:
     before, returned = len(site.keys(DATED)), len(site.returned())
-    deferred = len(site.said(r"dsn=4\.3\.0, status=deferred"))
+    deferred = len(site.mta.said(r"dsn=4\.3\.0, status=deferred"))
     site.proxy.fail(Rule(r"^PUT ", fault))
     site.send(DATED, subject=f"in spite of {fault}")
-    site.wait(lambda: len(site.said(r"dsn=4\.3\.0, status=deferred")) >= deferred + 2)
+    site.mta.wait(lambda: len(site.mta.said(r"dsn=4\.3\.0, status=deferred")) >= deferred + 2)
     site.proxy.fail()
-    site.wait(site.queue_is_empty)
+    site.mta.wait(site.mta.queue_is_empty)
     assert len(site.keys(DATED)) == before + 1
     assert len(site.returned()) == returned
 
@@ -196,8 +173,8 @@ def killed_at_random(count: int) -> None:
     with sited(piped.DYING.format(chance=0.6, longest=1.5)) as site:
         for number in range(count):
             site.send(USER if number % 2 else DATED, subject=f"number {number}")
-        site.wait(site.queue_is_empty, seconds=60 + 15 * count)
-        assert len(site.said(r"Command died with signal 9")) >= count / 5
+        site.mta.wait(site.mta.queue_is_empty, seconds=60 + 15 * count)
+        assert len(site.mta.said(r"Command died with signal 9")) >= count / 5
         for recipient in (USER, DATED):
             subjects = [number for mail in site.read(recipient) for number in re.findall(rb"Subject: number (\d+)", mail)]
             mine = [number for number in range(count) if (USER if number % 2 else DATED) == recipient]

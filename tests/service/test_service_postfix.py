@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 import smtplib
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -72,30 +71,9 @@ class Site:
         """All that was delivered."""
         return [key for _, key in self.bucket.arrivals("")]
 
-    def wait(self, is_done: Callable[[], bool], seconds: float = 60) -> None:
-        """Until that is so, while Postfix tries again each second what waits."""
-        tried = [time.monotonic()]
-
-        def look() -> bool:
-            if time.monotonic() - tried[-1] > 1:
-                tried.append(time.monotonic())
-                self.mta.flush()
-            return is_done()
-
-        wait_until(look, seconds=seconds, what=self.log)
-
-    def queue_is_empty(self) -> bool:
-        """Whether Postfix is done with all mail."""
-        folders = [self.mta.log.parent / "queue" / name for name in ("incoming", "active", "deferred")]
-        return not any(path.is_file() for folder in folders for path in folder.rglob("*"))
-
-    def log(self) -> str:
-        """The ends of both logs."""
-        return self.mta.log.read_text(errors="replace")[-4000:] + self.house.gateway.log()[-4000:]
-
-    def said(self, pattern: str) -> list[str]:
-        """What Postfix logs about its deliveries."""
-        return re.findall(pattern, self.mta.log.read_text(errors="replace"))
+    def wait(self, is_done: Callable[[], bool]) -> None:
+        """Until that is so, while Postfix tries again what waits."""
+        self.mta.wait(is_done, more=lambda: self.house.gateway.log()[-4000:])
 
 
 @pytest.fixture(scope="module", params=["unix", "tcp"])
@@ -155,12 +133,12 @@ def test_what_a_store_refuses_for_a_while_is_delivered_once_it_does_not(site: Si
     before = len(site.keys())
     site.proxy.fail(Rule(r"^PUT ", "403"))
     deferred = r"status=deferred \(host \S+ said: 451 4\.3\.0"
-    earlier = len(site.said(deferred))
+    earlier = len(site.mta.said(deferred))
     site.send(TOM, ANN, data=message("deferred"))
-    site.wait(lambda: len(site.said(deferred)) >= earlier + 4)
+    site.wait(lambda: len(site.mta.said(deferred)) >= earlier + 4)
     assert len(site.keys()) == before
     site.proxy.fail()
-    site.wait(site.queue_is_empty)
+    site.wait(site.mta.queue_is_empty)
     for person in (TOM, ANN):
         site.house.wait_for_mail(person, b"Subject: deferred\r\n")
     assert len(site.keys()) == before + 2
@@ -170,11 +148,11 @@ def test_what_was_stored_and_not_answered_is_there_once(site: Site) -> None:
     before = len(site.keys())
     # More often than a client of S3 tries by itself.
     site.proxy.fail(Rule(r"^PUT ", "reset"))
-    deferred = len(site.said("status=deferred"))
+    deferred = len(site.mta.said("status=deferred"))
     site.send(TOM, ANN, data=message("unheard"))
-    site.wait(lambda: len(site.keys()) == before + 2 and len(site.said("status=deferred")) > deferred)
+    site.wait(lambda: len(site.keys()) == before + 2 and len(site.mta.said("status=deferred")) > deferred)
     site.proxy.fail()
-    site.wait(site.queue_is_empty)
+    site.wait(site.mta.queue_is_empty)
     assert len(site.keys()) == before + 2
 
 
