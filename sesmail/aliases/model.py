@@ -92,11 +92,13 @@ def without_tag(local: str, separators: Sequence[str]) -> str:
 
 
 class Model:
-    """The look-ups in their order, each asked for the more specific address first. As thread-safe as they are."""
+    """The look-ups in their order, each asked for the more specific address first. `left` are asked last, about what nobody else knows and
+    no catch-all of the rules takes. As thread-safe as they are."""
 
-    def __init__(self, rules: AddressRules, look_ups: Sequence[LookUp]) -> None:
+    def __init__(self, rules: AddressRules, look_ups: Sequence[LookUp], left: Sequence[LookUp] = ()) -> None:
         self._rules = rules
         self._look_ups = tuple(look_ups)
+        self._left = tuple(left)
 
     def resolve(self, address: str) -> tuple[Target, ...]:
         """What the address leads to, never nothing; UNKNOWN for what is no address. An address that a table leads to is looked up in
@@ -110,6 +112,15 @@ class Model:
         expansion = _Expansion(lambda text: self._found(self._spellings(text)), self._spellings)
         expansion.expand(found, frozenset(spellings))
         return tuple(expansion.ends)
+
+    def entry(self, address: str) -> tuple[str, LookUp] | None:
+        """The spelling under which a table knows the address first, and that table; None where `resolve` asks none, or none knows it.
+        Raises Unavailable."""
+        spellings = self._spellings(address)
+        if self._is_denied(spellings):
+            return None
+        asked = ((text, look_up) for text in spellings for look_up in self._look_ups)
+        return next((found for found in asked if found[1](found[0])), None)
 
     def _spellings(self, text: str) -> tuple[str, ...]:
         try:
@@ -131,7 +142,9 @@ class Model:
             return (Target(Disposition.DELIVER, bare),)
         domains = dict.fromkeys(map(_domain, spellings))
         texts = next((self._rules.catch_all[domain] for domain in domains if domain in self._rules.catch_all), ())
-        return [Target(Disposition.DELIVER, text, trusted=True) for text in texts] or (UNKNOWN,)
+        if texts:
+            return [Target(Disposition.DELIVER, text, trusted=True) for text in texts]
+        return next((found for text in spellings for look_up in self._left if (found := look_up(text))), (UNKNOWN,))
 
 
 class _Expansion:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Sequence
 
 from sesmail.aliases.model import AddressRules, Disposition, LookUp, Model, Target, in_entries
+from sesmail.aliases.table import Table
 from sesmail.assembly.addressmap import AddressMap
 from sesmail.assembly.residents import Residents
 from sesmail.auth.names import Names, UnknownUser
@@ -39,20 +40,25 @@ def address_rules(config: Config) -> AddressRules:
     )
 
 
-def routing(
+def model(
     config: Config,
-    where: Places,
     people: Residents,
     table: AddressMap | None = None,
     more: Sequence[LookUp] = (),
-) -> Routing:
+    left: Sequence[LookUp] = (),
+) -> Model:
     """An address leads where the first of these says: the deny list, the routes, the map, `more` tables, the account that it is, its
-    open domain or catch-all; each is asked for the whole address before it is asked for the one without its tag."""
+    open domain or catch-all, what `left` is asked at last; each is asked for the whole address before it is asked for the one without
+    its tag."""
     entries = {one.address: one.to for one in config.routing.routes}
     look_ups = [in_entries(entries), *([table.look_up] if table else []), *more, accounts(people)]
-    model = Model(address_rules(config), look_ups)
-    targets = targets_of(config, home(config, where, people), people)
-    return Routing(model.resolve, targets, _verdict_rules(config), junk=config.routing.junk)
+    return Model(address_rules(config), look_ups, left)
+
+
+def routing(config: Config, addresses: Model, at: Home, ours: Container[str]) -> Routing:
+    """Leads where `addresses` say, accounts having their mail `at` home, and forwards to no domain that is `ours`."""
+    targets = Targets(at, ours, in_store=config.routing.in_store, instead=dict(_instead(config)))
+    return Routing(addresses.resolve, targets, _verdict_rules(config), junk=config.routing.junk)
 
 
 def accounts(people: Residents) -> LookUp:
@@ -63,12 +69,6 @@ def accounts(people: Residents) -> LookUp:
         return [Target(Disposition.DELIVER, f"mailbox:{address}", trusted=True)] if people.place(address) else []
 
     return look_up
-
-
-def targets_of(config: Config, at: Home, people: Residents) -> Targets:
-    """Reads targets as the configuration says."""
-    given = config.routing
-    return Targets(at, OurDomains(config, people), in_store=given.in_store, instead=dict(_instead(config)))
 
 
 def _instead(config: Config) -> Iterator[tuple[Disposition, Destination]]:
@@ -90,9 +90,10 @@ def _verdict_rules(config: Config) -> VerdictRules:
 
 
 class OurDomains(Container[str]):
-    """The domains whose addresses are never forwarded to: those of the configuration, and those that somebody lives in."""
+    """The domains whose addresses are never forwarded to: those of the configuration, those that somebody lives in, and those whose
+    aliases are in the table. Asking raises Unavailable."""
 
-    def __init__(self, config: Config, people: Residents) -> None:
+    def __init__(self, config: Config, people: Residents, aliases: Table | None = None) -> None:
         given, mailboxes = config.routing, config.mailboxes
         self._named = frozenset(
             [
@@ -107,9 +108,13 @@ class OurDomains(Container[str]):
             ]
         )
         self._people = people
+        self._aliases = aliases
 
     def __contains__(self, domain: object) -> bool:
-        return domain in self._named or (isinstance(domain, str) and self._people.serves(domain))
+        return domain in self._named or (isinstance(domain, str) and (self._people.serves(domain) or self._has_aliases(domain)))
+
+    def _has_aliases(self, domain: str) -> bool:
+        return self._aliases is not None and any(one.name == domain for one in self._aliases.domains() or ())
 
 
 def home(config: Config, where: Places, people: Residents) -> Home:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from sesmail.aliases.model import LookUp
+from sesmail.aliases.lookups import Owners, Uses, in_table, left_in_table, owners
+from sesmail.aliases.table import Table
 from sesmail.assembly.addressmap import AddressMap
 from sesmail.assembly.agents import agents
 from sesmail.assembly.couriers import outward_courier, ses_client
 from sesmail.assembly.ids import hostname
-from sesmail.assembly.residents import names, residents
-from sesmail.assembly.routing import OurDomains, address_rules, bad_targets, routing
+from sesmail.assembly.residents import Residents, names, residents
+from sesmail.assembly.routing import OurDomains, address_rules, bad_targets, home, model, routing
 from sesmail.assembly.senders import Senders
 from sesmail.assembly.stores import StoreOf, blocking_stores, clients, incoming_store, places
+from sesmail.auth.names import fold
 from sesmail.aws.receipt import Incoming
 from sesmail.aws.suppression import Suppression
 from sesmail.config.problems import ConfigError, Problem, Where
@@ -31,6 +33,7 @@ from sesmail.delivery.original import Unsealed
 from sesmail.delivery.reports import Reports
 from sesmail.delivery.routing import Routing
 from sesmail.delivery.sorter import Sorter
+from sesmail.delivery.uses import Count, nobody_counts
 from sesmail.errors import MailError
 from sesmail.interfaces import StorePlace
 from sesmail.relay.courier import Courier
@@ -40,7 +43,8 @@ from sesmail.relay.courier import Courier
 class Receiving:
     """All parts of one configuration. Plain blocking code, to be used by several threads.
 
-    `outward` carries mail out, `senders` knows who may send as what, `reload` reads again what lies in files, None where nothing does.
+    `outward` carries mail out, `senders` knows who may send as what, `aliases` is the table of aliases, `reload` reads again what lies in
+    files; None where there is none, and nothing.
     """
 
     inbox: Inbox
@@ -52,6 +56,7 @@ class Receiving:
     held: Held
     senders: Senders
     outward: Courier
+    aliases: Table | None
     reload: Callable[[], None] | None
 
 
@@ -65,39 +70,41 @@ def receiving(
     *,
     store_of: StoreOf | None = None,
     unsealed_of: UnsealedOf | None = None,
-    more: Sequence[LookUp] = (),
+    aliases: Table | None = None,
 ) -> Receiving:
-    """`store_of`: what gives stores elsewhere already. Without `unsealed_of` sealed mail is brought into mailboxes alone. `more` are tables
-    that are asked after the map. What is to be closed at the end goes into `end`; that takes seconds at most.
+    """`store_of`: what gives stores elsewhere already. Without `unsealed_of` sealed mail is brought into mailboxes alone. What is to be
+    closed at the end goes into `end`; that takes seconds at most.
 
     Raises ConfigError for what only shows now: targets, the map, certificates, credentials.
     """
     if problems := list(bad_targets(config)):
         raise ConfigError(problems)
     try:
-        return _receiving(config, end, store_of or blocking_stores(clients(config)), unsealed_of, more)
+        return _receiving(config, end, store_of or blocking_stores(clients(config)), unsealed_of, aliases)
     except MailError as error:
         raise ConfigError([Problem(Where(config.source or "configuration"), "", str(error))]) from error
 
 
-def intake(config: Config, *, more: Sequence[LookUp] = ()) -> Intake:
+def intake(config: Config) -> Intake:
     """What takes events, for whoever never ends. Raises as `receiving`."""
-    return receiving(config, ExitStack(), more=more).intake
+    return receiving(config, ExitStack()).intake
 
 
 def _receiving(
-    config: Config, end: ExitStack, store_of: StoreOf, unsealed_of: UnsealedOf | None, more: Sequence[LookUp]
+    config: Config, end: ExitStack, store_of: StoreOf, unsealed_of: UnsealedOf | None, aliases: Table | None
 ) -> Receiving:
     table = address_map(config)
     where = places(config)
     people = residents(config, where, store_of)
-    plans = routing(config, where, people, table, more)
+    kept = _Kept(config, people, table, aliases)
+    ours = OurDomains(config, people, kept.table)
+    plans = routing(config, kept.addresses, home(config, where, people), ours)
     outward = outward_courier(config, end)
     carriers = agents(config, outward.send, end)
     box = inbox(config, store_of, unsealed_of)
-    sorter = Sorter(box, plans, carriers, store_of)
-    local = Local(box, plans, carriers, store_of, now=time.time)
-    reports = _reports(config, local, OurDomains(config, people))
+    sorter = Sorter(box, plans, carriers, store_of, count=kept.count)
+    local = Local(box, plans, carriers, store_of, now=time.time, count=kept.count)
+    reports = _reports(config, local, ours)
     return Receiving(
         inbox=box,
         routing=plans,
@@ -106,8 +113,9 @@ def _receiving(
         intake=Intake(Incoming(box.bucket, box.prefix), sorter.sort, reports.take),
         local=local,
         held=Held(box),
-        senders=Senders(names(config), address_rules(config), table.resolve if table else _nowhere),
+        senders=Senders(names(config), address_rules(config), kept.owners, _by_address(config)),
         outward=outward,
+        aliases=kept.table,
         reload=table.reload if table else None,
     )
 
@@ -149,5 +157,26 @@ def _reports(config: Config, local: Local, domains: OurDomains) -> Reports:
     )
 
 
-def _nowhere(address: str) -> Sequence[str]:
-    return ()
+class _Kept:
+    """What is known of addresses, with the table of aliases or without one."""
+
+    def __init__(self, config: Config, people: Residents, table: AddressMap | None, aliases: Table | None) -> None:
+        self.table = aliases
+        self.owners: list[Owners] = [table.resolve] if table else []
+        self.count: Count = nobody_counts
+        if self.table is None:
+            self.addresses = model(config, people, table)
+        else:
+            look_up = in_table(self.table)
+            self.addresses = model(config, people, table, [look_up], [left_in_table(self.table)])
+            self.owners.append(owners(self.table))
+            self.count = Uses(self.addresses, look_up, self.table).count
+
+
+def _by_address(config: Config) -> Mapping[str, str]:
+    """The accounts of the configuration, by addresses that are nobody's name."""
+    known = names(config)
+    users = config.auth.users if "static" in config.auth.checkers else ()
+    named = {known.complete(user.name.encode()) for user in users}
+    found = {fold(user.address): known.complete(user.name.encode()) for user in users if user.address}
+    return {address: name for address, name in found.items() if address not in named}

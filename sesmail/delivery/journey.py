@@ -15,6 +15,7 @@ from sesmail.delivery.heldrecord import HeldRecord, Why
 from sesmail.delivery.inbox import Inbox
 from sesmail.delivery.plan import Hold, Mailbox, Plan, Reason
 from sesmail.delivery.progress import Progress
+from sesmail.delivery.uses import Count, served
 from sesmail.errors import MailError, NoSuchMessage, Unavailable
 from sesmail.mail.outcome import Verdict
 
@@ -66,14 +67,20 @@ class _State:
     def held_for(self) -> dict[str, Why]:
         return _held_for(self.plan, self.carried)
 
+    @property
+    def served(self) -> tuple[str, ...]:
+        return served(self.plan, self.done, self.recorded)
+
 
 class Journey:
-    """All destinations first, then what is to be remembered, the original last. `delete` as Sorter has it."""
+    """All destinations first, then what is to be remembered, the original last, and after that what is only counted. `delete` and `count`
+    as Sorter has them."""
 
-    def __init__(self, inbox: Inbox, agents: Agents, delete: Callable[[str], None]) -> None:
+    def __init__(self, inbox: Inbox, agents: Agents, delete: Callable[[str], None], count: Count) -> None:
         self._inbox = inbox
         self._agents = agents
         self._delete = delete
+        self._count = count
         self._progress = Progress(inbox)
         self._held = Held(inbox)
 
@@ -88,12 +95,15 @@ class Journey:
         try:
             if later := carried.with_verdict(Verdict.LATER):
                 raise Unavailable(cause=f"{len(later)} of {len(plan.steps)} destinations must be tried again")
-            return self._end(state)
+            end = self._end(state)
         except NoSuchMessage:
             raise
         except Exception:
             self._remember(state)
+            self._count(state.served)
             raise
+        self._count(state.served)
+        return end
 
     def _end(self, state: _State) -> Sorted:
         arrival = state.message.arrival

@@ -18,6 +18,7 @@ from sesmail.delivery.message import Arrival
 from sesmail.delivery.plan import Bounce, Destination, Drop, Hold, Plan, Reason
 from sesmail.delivery.progress import Progress
 from sesmail.delivery.routing import Routing
+from sesmail.delivery.uses import Count, nobody_counts, served
 from sesmail.errors import MailError
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome, Verdict
@@ -43,15 +44,26 @@ def refusal(destination: Destination) -> Outcome | None:
 
 
 class Local:
-    """Plain blocking code. May be asked about several messages at a time, also about one in several threads."""
+    """Plain blocking code. May be asked about several messages at a time, also about one in several threads. `count` hears of each
+    recipient at the try at which the message first came to him; a client that did not hear of that, and sends it again, is not known."""
 
-    def __init__(self, inbox: Inbox, routing: Routing, agents: Agents, store_of: StoreOf, *, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        routing: Routing,
+        agents: Agents,
+        store_of: StoreOf,
+        *,
+        now: Callable[[], float],
+        count: Count = nobody_counts,
+    ) -> None:
         self._routing = routing
         self._agents = agents
         self._boxes = Boxes(inbox, store_of)
         self._held = Held(inbox)
         self._progress = Progress(inbox)
         self._now = now
+        self._count = count
 
     def deliver(self, envelope: Envelope, message: BinaryIO) -> Mapping[str, Outcome]:
         """See interfaces.Deliver. `message` is seekable and is read from where it stands, not into memory.
@@ -94,6 +106,7 @@ class Local:
         outcomes = {**refused, **carried.outcomes, **self._hold(rest, message)}
         if _is_partial(rest):
             self._record(id, done, recorded, all(said.verdict is not Verdict.LATER for said in outcomes.values()))
+        self._count(served(rest, done, recorded))
         return _by_recipient(plan, outcomes)
 
     def _hold(self, plan: Plan, message: FiledMessage) -> Mapping[str, Outcome]:

@@ -23,6 +23,7 @@ from sesmail.delivery.message import Arrival
 from sesmail.delivery.original import Original
 from sesmail.delivery.plan import Plan
 from sesmail.delivery.routing import Routing
+from sesmail.delivery.uses import Count, nobody_counts
 from sesmail.errors import MailError, Malformed, NoSuchMessage
 from sesmail.storage.sealedform import CannotOpen
 from sesmail.storage.store import look
@@ -35,7 +36,10 @@ class Sorter:
     """Plain blocking code. May be asked about several messages at a time; a second thread at one message hears Busy.
 
     `delete` removes a key of the inbox's store, durably on return, and raises Unavailable; without one, Deletions does.
-    What is counted is how messages ended, as Sorted has it, and ``later`` for each try that must come again.
+    What is counted is how messages ended, as Sorted has it, and ``later`` for each try that must come again. `count` hears of each recipient
+    once, at the try at which the message first came to him: twice where a gateway dies before it has written that down or has deleted the
+    original, or two of them have the message at a time; and never where it dies just afterwards, or where the message lay in his mailbox
+    already because it was for somebody else.
     """
 
     def __init__(
@@ -47,12 +51,13 @@ class Sorter:
         *,
         delete: Callable[[str], None] | None = None,
         counts: Counts | None = None,
+        count: Count = nobody_counts,
     ) -> None:
         self.counts = counts or Counts()
         self._inbox = inbox
         self._routing = routing
         self._boxes = Boxes(inbox, store_of)
-        self._journey = Journey(inbox, agents, delete or Deletions(inbox.store).delete)
+        self._journey = Journey(inbox, agents, delete or Deletions(inbox.store).delete, count)
         self._held = Held(inbox)
         self._claims = Claims()
         self._served = Served()
