@@ -15,7 +15,13 @@ from sesmail.config.stores import default_store, prefix_of, store_of
 from sesmail.config.table import Config
 from sesmail.interfaces import NO_STORE, StorePlace
 
-_NAMES = {"pop3.listeners": "POP3", "submission.listeners": "submission", "sns.listeners": "SNS", "lmtp.listeners": "LMTP"}
+_NAMES = {
+    "pop3.listeners": "POP3",
+    "submission.listeners": "submission",
+    "sns.listeners": "SNS",
+    "lmtp.listeners": "LMTP",
+    "page.listeners": "page",
+}
 _TLS = {"implicit": "TLS from the start", "starttls": "TLS offered", "none": "no TLS"}
 
 

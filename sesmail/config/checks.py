@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sesmail.config import credentials, deliveringchecks, listeners, receivingchecks, sendingchecks
+from sesmail.config import aliaseschecks, credentials, deliveringchecks, listeners, pagechecks, receivingchecks, sendingchecks
 from sesmail.config.credentials import WHO
 from sesmail.config.locations import is_loopback
 from sesmail.config.read import Reading
@@ -190,8 +190,8 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config, Reading], None]], ...] =
     (("auth",), _auth),
     (("auth", "mailboxes"), _users),
     (("auth", "storage"), _logins_without_store),
-    (("pop3", "submission", "sns", "lmtp", "queue"), _pop3),
-    (("pop3", "submission", "sns", "lmtp"), _listeners),
+    (("pop3", "submission", "sns", "lmtp", "page", "queue"), _pop3),
+    (("pop3", "submission", "sns", "lmtp", "page"), _listeners),
     (("submission",), sendingchecks.submission),
     (("relay", "mailboxes", "storage"), sendingchecks.relay),
     (("relay", "ses"), sendingchecks.ses),
@@ -204,6 +204,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config, Reading], None]], ...] =
     (("sns",), receivingchecks.sns),
     (("lmtp", "storage", "routing"), receivingchecks.lmtp),
     (("deliver", "storage", "incoming"), deliveringchecks.deliver),
+    (("page", "auth"), pagechecks.page),
     (("tls",), _certificates),
-    (("pop3", "submission", "sns", "lmtp", "tls", "storage"), _tls),
+    (("pop3", "submission", "sns", "lmtp", "page", "tls", "storage"), _tls),
 )

@@ -46,6 +46,7 @@ from sesmail.config.locations import (
 )
 from sesmail.config.option import option, required
 from sesmail.config.receiving import Incoming, LmtpOut, Routing
+from sesmail.config.page import Page
 from sesmail.config.receivingdoors import Feedback, Lmtp, Queue, Sns
 from sesmail.config.sealing import Sealed
 from sesmail.config.sending import Aliases, Relay, Ses, Smarthost, Submission
@@ -311,6 +312,7 @@ class Config:
     lmtp: Lmtp = field(default_factory=Lmtp)
     deliver: Deliver = field(default_factory=Deliver)
     limits: Limits = field(default_factory=Limits)
+    page: Page = field(default_factory=Page)
     tls: Tls = field(default_factory=Tls)
     service: Service = field(default_factory=Service)
     log: Log = field(default_factory=Log)
@@ -326,6 +328,7 @@ class Config:
             "sns.listeners": self.sns.listeners,
             "lmtp.listeners": self.lmtp.listeners,
         }
+            "page.listeners": self.page.listeners,
 
 
 def sections() -> dict[str, type[Any]]:

@@ -1,0 +1,21 @@
+"""What single options of section page cannot know."""
+
+from __future__ import annotations
+
+from sesmail.config.listeners import is_beyond_this_machine
+from sesmail.config.read import Reading
+from sesmail.config.table import Config
+
+
+def page(config: Config, reading: Reading) -> None:
+    """Section page."""
+    given = config.page
+    for number, listener in enumerate(given.listeners):
+        if listener.tls == "none" and is_beyond_this_machine(listener.endpoint):
+            reading.refuse(
+                f"page.listeners[{number}].tls", "must be implicit: without TLS passwords would cross the network unprotected"
+            )
+    if given.lifetime < given.idle:
+        reading.refuse("page.lifetime", "is less than page.idle")
+    if given.token_secret is not None and given.token_secret == config.auth.jwt_secret:
+        reading.refuse("page.token_secret", "is auth.jwt_secret: a token for mail would then be one for the API")
