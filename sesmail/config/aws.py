@@ -32,3 +32,4 @@ QUEUE_URL = matching(
     "the URL of a queue, such as https://sqs.eu-west-1.amazonaws.com/123456789012/mail",
     r"https?://[A-Za-z0-9.-]{1,253}(?::\d{1,5})?/[A-Za-z0-9._/-]{1,300}",
 )
+TABLE = matching("name", "a table such as aliases: 3 to 255 letters, digits and _ . -", r"[A-Za-z0-9_.-]{3,255}")

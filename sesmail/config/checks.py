@@ -196,7 +196,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config, Reading], None]], ...] =
     (("relay", "mailboxes", "storage"), sendingchecks.relay),
     (("relay", "ses"), sendingchecks.ses),
     (("relay", "smarthost"), sendingchecks.smarthost),
-    (("aliases",), sendingchecks.aliases),
+    (("aliases",), aliaseschecks.aliases),
     (("incoming", "queue", "sns", "mailboxes", "storage", "auth"), receivingchecks.incoming),
     (("routing", "lmtp_out", "mailboxes"), receivingchecks.routing),
     (("lmtp_out",), receivingchecks.lmtp_out),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from sesmail.config.aws import TABLE
 from sesmail.config.checks import check
 from sesmail.config.files import first_of, read_text
 from sesmail.config.foreign import ses_pop3
@@ -17,7 +18,7 @@ from sesmail.config.foreign.memory import in_memory
 from sesmail.config.kinds import Text
 from sesmail.config.listeners import Listener
 from sesmail.config.option import options
-from sesmail.config.problems import ConfigError, Where, nearest
+from sesmail.config.problems import BadValue, ConfigError, Where, nearest
 from sesmail.config.read import Bad, Reading
 from sesmail.config.receivingchecks import sweep_every
 from sesmail.config.secrets import readable_by_others
@@ -92,7 +93,7 @@ def _read(tree: Node, overrides: dict[str, list[tuple[Scalar, Node]]], reading: 
             node = _over(given.get(name, Scalar(None, tree.where)), overrides.get(name, []))
             with suppress(Bad):
                 values[name] = reading.record(node, cls, name)
-    config = Config(**values)
+    config = _of_tacomail(Config(**values), reading)
     check(_embedded(config, reading), reading)
     return config
 
@@ -141,6 +142,7 @@ def _embedded(config: Config, reading: Reading) -> Config:
         "tls": {"self_signed": True},
         "submission": {"listeners": _SUBMISSION, "check_domains": False},
         "relay": {"courier": "outbox", "local_domains": config.mailboxes.domains or ()},
+        "aliases": {"table": "sqlite"} if config.aliases.table == "none" else {},
     }
     for section, defaults in instead.items():
         left = {name: value for name, value in defaults.items() if not reading.given(f"{section}.{name}")}
@@ -148,8 +150,21 @@ def _embedded(config: Config, reading: Reading) -> Config:
     return config
 
 
+def _of_tacomail(config: Config, reading: Reading) -> Config:
+    """With the table that the variable of tacomail names, unless something else is said."""
+    name = reading.environ.get("POSTFIX_DYNAMODB_TABLE")
+    if not name or reading.given("aliases.table") or reading.given("aliases.dynamodb_table"):
+        return config
+    try:
+        name = TABLE.parse(name)
+    except BadValue as error:
+        reading.refuse("aliases.dynamodb_table", str(error), where=Where("POSTFIX_DYNAMODB_TABLE"))
+    return replace(config, aliases=replace(config.aliases, table="dynamodb", dynamodb_table=name))
+
+
 def _resolved(config: Config, reading: Reading) -> Config:
     config = _embedded(config, reading)
+    aliases = config.aliases
     state_dir = config.service.state_dir or _state_dir(reading.environ)
     url = config.storage.url or f"file://{quote(state_dir)}/mail"
     relay, incoming = config.relay, config.incoming
@@ -158,6 +173,7 @@ def _resolved(config: Config, reading: Reading) -> Config:
         incoming=replace(incoming, url=incoming.url or url, sweep_every=sweep_every(config)),
         storage=replace(config.storage, url=url),
         service=replace(config.service, state_dir=state_dir),
+        aliases=replace(aliases, file=aliases.file or f"{state_dir}/aliases.db"),
         relay=replace(relay, spool=relay.spool or f"{state_dir}/spool", outbox=relay.outbox or f"{state_dir}/outbox"),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sesmail.config.addresses import ADDRESS_OR_DOMAIN, MAP, PATTERN
+from sesmail.config.addresses import ADDRESS_OR_DOMAIN, PATTERN
 from sesmail.config.aws import CONFIGURATION_SET, IDENTITY, KEY_ID, PROFILE, REGION, ROLE, TAG
 from sesmail.config.kinds import (
     DOMAIN,
@@ -168,12 +168,3 @@ class Smarthost:
         optional(PATH), None, "Certificates that vouch for the server; null takes those of the machine."
     )
     timeout: float = option(duration(1, 3600), "60", "Longest wait for any answer of the server.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Aliases:
-    """Which addresses lead to which accounts."""
-
-    map: str | None = option(
-        optional(MAP), None, "Table in the form of Postfix: pcre:/PATH, regexp:/PATH, hash:/PATH or texthash:/PATH."
-    )

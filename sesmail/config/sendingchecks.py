@@ -88,10 +88,3 @@ def _unused(section: str, default: object, config: Config, reading: Reading) -> 
     for name in options(type(default)):
         if getattr(given, name) != getattr(default, name):
             reading.warnings.append(f"{section}.{name} is never used, as relay.courier is {config.relay.courier}")
-
-
-def aliases(config: Config, reading: Reading) -> None:
-    """Section aliases."""
-    path = (config.aliases.map or "").partition(":")[2]
-    if path and not Path(path).is_file():
-        reading.refuse("aliases.map", f"{path} does not exist" if not Path(path).exists() else f"{path} is not a file")

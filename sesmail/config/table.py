@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, cast
 
+from sesmail.config.aliases import Aliases
 from sesmail.config.aws import ADDRESSING, KEY_ID, OWNER, PROFILE, REGION, ROLE
 from sesmail.config.delivering import Deliver
 from sesmail.config.kinds import (
@@ -49,7 +50,7 @@ from sesmail.config.receiving import Incoming, LmtpOut, Routing
 from sesmail.config.page import Page
 from sesmail.config.receivingdoors import Feedback, Lmtp, Queue, Sns
 from sesmail.config.sealing import Sealed
-from sesmail.config.sending import Aliases, Relay, Ses, Smarthost, Submission
+from sesmail.config.sending import Relay, Ses, Smarthost, Submission
 
 
 @dataclass(frozen=True, kw_only=True)
