@@ -46,8 +46,8 @@ from sesmail.config.locations import (
     USER,
 )
 from sesmail.config.option import option, required
-from sesmail.config.receiving import Incoming, LmtpOut, Routing
 from sesmail.config.page import Page
+from sesmail.config.receiving import Incoming, LmtpOut, Routing
 from sesmail.config.receivingdoors import Feedback, Lmtp, Queue, Sns
 from sesmail.config.sealing import Sealed
 from sesmail.config.sending import Relay, Ses, Smarthost, Submission
@@ -312,8 +312,8 @@ class Config:
     feedback: Feedback = field(default_factory=Feedback)
     lmtp: Lmtp = field(default_factory=Lmtp)
     deliver: Deliver = field(default_factory=Deliver)
-    limits: Limits = field(default_factory=Limits)
     page: Page = field(default_factory=Page)
+    limits: Limits = field(default_factory=Limits)
     tls: Tls = field(default_factory=Tls)
     service: Service = field(default_factory=Service)
     log: Log = field(default_factory=Log)
@@ -328,8 +328,8 @@ class Config:
             "submission.listeners": self.submission.listeners,
             "sns.listeners": self.sns.listeners,
             "lmtp.listeners": self.lmtp.listeners,
-        }
             "page.listeners": self.page.listeners,
+        }
 
 
 def sections() -> dict[str, type[Any]]:
