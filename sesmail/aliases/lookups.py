@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from sesmail.aliases.model import Disposition as To
 from sesmail.aliases.model import LookUp, Model, Target
-from sesmail.aliases.records import Alias, Domain
+from sesmail.aliases.records import IN_STORE, Alias
 from sesmail.aliases.table import Table
 from sesmail.errors import MailError
 from sesmail.mail.address import Address
@@ -17,12 +18,22 @@ log = logging.getLogger(__name__)
 
 IGNORE = Target(To.IGNORE)
 INACTIVE = Target(To.INACTIVE)
+_MAILBOX = "mailbox:"
 
 Owners: TypeAlias = Callable[[str], Sequence[str]]
 """The accounts, and the addresses of accounts, that may send as this address, in lower case. Raises Unavailable."""
 
 
-def in_table(table: Table) -> LookUp:
+@dataclass(frozen=True)
+class Reading:
+    """How a table is read. `mailbox`: the account that IN_STORE stands for; None is the owner of the alias, and where it has none what the
+    configuration says of it elsewhere. `require_domain`: aliases are inactive where domains are registered and theirs is not."""
+
+    mailbox: str | None = None
+    require_domain: bool = False
+
+
+def in_table(table: Table, reading: Reading) -> LookUp:
     """Its aliases. One that is not active is INACTIVE, and so is one in a domain that is not, or of whose destinations all are registered
     as inactive; where a domain or a destination is not registered, it counts as active. What people wrote there is not trusted."""
 
@@ -30,31 +41,33 @@ def in_table(table: Table) -> LookUp:
         alias = _alias(table, address)
         if alias is None:
             return ()
-        if not alias.active or not _is_open(_domain(table, alias.domain)):
+        if not _takes_mail(table, alias, reading):
             return (INACTIVE,)
-        return (IGNORE,) if alias.ignore else _targets(table, alias.destinations)
+        return (IGNORE,) if alias.ignore else _targets(table, alias.destinations, reading.mailbox or alias.owner)
 
     return look_up
 
 
-def left_in_table(table: Table) -> LookUp:
+def left_in_table(table: Table, reading: Reading) -> LookUp:
     """What its domains have for addresses that are no alias: nothing where a domain is not active."""
 
     def look_up(address: str) -> Sequence[Target]:
-        domain = _domain(table, Address.parse(address).domain)
-        return _targets(table, domain.catch_all) if domain and domain.active and domain.catch_all else ()
+        name = Address.parse(address).domain
+        found = [one for one in table.domains() or () if one.name == name and one.active and one.catch_all]
+        return _targets(table, found[0].catch_all, reading.mailbox) if found else ()
 
     return look_up
 
 
-def owners(table: Table) -> Owners:
+def owners(table: Table, reading: Reading) -> Owners:
     """Whose aliases they are, and to whom their mail goes. Nobody sends as what takes no mail: no answer could come back."""
 
     def look_up(address: str) -> Sequence[str]:
         alias = _alias(table, address)
-        if alias is None or not alias.active or not _is_open(_domain(table, alias.domain)):
+        if alias is None or not _takes_mail(table, alias, reading):
             return ()
-        found = [target.text for target in _targets(table, alias.destinations) if "@" in target.text]
+        targets = _targets(table, alias.destinations, reading.mailbox or alias.owner)
+        found = [target.text.removeprefix(_MAILBOX) for target in targets if target.trusted or "@" in target.text]
         return [alias.owner, *found] if alias.owner else found
 
     return look_up
@@ -90,16 +103,22 @@ def _alias(table: Table, address: str) -> Alias | None:
     return table.get(parsed.local, parsed.domain)
 
 
-def _domain(table: Table, name: str) -> Domain | None:
-    return next((domain for domain in table.domains() or () if domain.name == name), None)
+def _takes_mail(table: Table, alias: Alias, reading: Reading) -> bool:
+    domains = table.domains()
+    registered = next((domain for domain in domains or () if domain.name == alias.domain), None)
+    if registered is None:
+        return alias.active and not (reading.require_domain and domains is not None)
+    return alias.active and registered.active
 
 
-def _is_open(domain: Domain | None) -> bool:
-    return domain is None or domain.active
-
-
-def _targets(table: Table, destinations: Sequence[str]) -> Sequence[Target]:
+def _targets(table: Table, destinations: Sequence[str], mailbox: str | None) -> Sequence[Target]:
     """An alias without any leads to nothing that could be read, so that its mail is held."""
     closed = {record.address.lower() for record in table.destinations() if not record.active}
     left = [text for text in destinations or ("",) if text.lower() not in closed]
-    return [Target(To.DELIVER, text) for text in left] or (INACTIVE,)
+    return [_target(text, mailbox) for text in left] or (INACTIVE,)
+
+
+def _target(text: str, mailbox: str | None) -> Target:
+    if text.upper() == IN_STORE and mailbox:
+        return Target(To.DELIVER, f"{_MAILBOX}{mailbox}", trusted=True)
+    return Target(To.DELIVER, text)

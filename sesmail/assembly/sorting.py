@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from sesmail.aliases.lookups import Owners, Uses, in_table, left_in_table, owners
+from sesmail.aliases.lookups import Owners, Reading, Uses, in_table, left_in_table, owners
 from sesmail.aliases.table import Table
 from sesmail.assembly.addressmap import AddressMap
 from sesmail.assembly.agents import agents
+from sesmail.assembly.aliastable import alias_table
 from sesmail.assembly.couriers import outward_courier, ses_client
 from sesmail.assembly.ids import hostname
 from sesmail.assembly.residents import Residents, names, residents
@@ -70,7 +71,6 @@ def receiving(
     *,
     store_of: StoreOf | None = None,
     unsealed_of: UnsealedOf | None = None,
-    aliases: Table | None = None,
 ) -> Receiving:
     """`store_of`: what gives stores elsewhere already. Without `unsealed_of` sealed mail is brought into mailboxes alone. What is to be
     closed at the end goes into `end`; that takes seconds at most.
@@ -80,7 +80,7 @@ def receiving(
     if problems := list(bad_targets(config)):
         raise ConfigError(problems)
     try:
-        return _receiving(config, end, store_of or blocking_stores(clients(config)), unsealed_of, aliases)
+        return _receiving(config, end, store_of or blocking_stores(clients(config)), unsealed_of)
     except MailError as error:
         raise ConfigError([Problem(Where(config.source or "configuration"), "", str(error))]) from error
 
@@ -90,13 +90,11 @@ def intake(config: Config) -> Intake:
     return receiving(config, ExitStack()).intake
 
 
-def _receiving(
-    config: Config, end: ExitStack, store_of: StoreOf, unsealed_of: UnsealedOf | None, aliases: Table | None
-) -> Receiving:
+def _receiving(config: Config, end: ExitStack, store_of: StoreOf, unsealed_of: UnsealedOf | None) -> Receiving:
     table = address_map(config)
     where = places(config)
     people = residents(config, where, store_of)
-    kept = _Kept(config, people, table, aliases)
+    kept = _Kept(config, people, table, end)
     ours = OurDomains(config, people, kept.table)
     plans = routing(config, kept.addresses, home(config, where, people), ours)
     outward = outward_courier(config, end)
@@ -160,16 +158,17 @@ def _reports(config: Config, local: Local, domains: OurDomains) -> Reports:
 class _Kept:
     """What is known of addresses, with the table of aliases or without one."""
 
-    def __init__(self, config: Config, people: Residents, table: AddressMap | None, aliases: Table | None) -> None:
-        self.table = aliases
+    def __init__(self, config: Config, people: Residents, table: AddressMap | None, end: ExitStack) -> None:
+        self.table = alias_table(config, end)
         self.owners: list[Owners] = [table.resolve] if table else []
         self.count: Count = nobody_counts
         if self.table is None:
             self.addresses = model(config, people, table)
         else:
-            look_up = in_table(self.table)
-            self.addresses = model(config, people, table, [look_up], [left_in_table(self.table)])
-            self.owners.append(owners(self.table))
+            reading = Reading(config.aliases.mailbox, config.aliases.require_domain)
+            look_up = in_table(self.table, reading)
+            self.addresses = model(config, people, table, [look_up], [left_in_table(self.table, reading)])
+            self.owners.append(owners(self.table, reading))
             self.count = Uses(self.addresses, look_up, self.table).count
 
 
