@@ -31,9 +31,13 @@ def kms(config: Config, reached: Clients) -> Kms:
     )
 
 
-def unsealing(config: Config, reached: Clients) -> UnsealingOf:
-    """How the mail of each store is opened. All share one cache of keys."""
-    keys = DataKeys(kms(config, reached).decrypt, seconds=config.sealed.key_cache)
+def data_keys(config: Config, asked: Kms) -> DataKeys:
+    """What KMS is asked for, remembered for all who open mail."""
+    return DataKeys(asked.decrypt, seconds=config.sealed.key_cache)
+
+
+def unsealing(config: Config, keys: DataKeys) -> UnsealingOf:
+    """How the mail of each store is opened."""
     return lambda place: Unsealing(place, keys, cbc=config.sealed.cbc)
 
 
@@ -45,5 +49,5 @@ def for_delivery(of: UnsealingOf) -> UnsealedOf:
 def receiving_sealed(config: Config, end: ExitStack) -> Receiving:
     """As `receiving`, but sealed mail is brought everywhere."""
     reached = clients(config)
-    unsealed_of = for_delivery(unsealing(config, reached))
+    unsealed_of = for_delivery(unsealing(config, data_keys(config, kms(config, reached))))
     return receiving(config, end, store_of=blocking_stores(reached), unsealed_of=unsealed_of)

@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 
 LONGEST = 65_536
 """Octets of an answer at most."""
+CONTENT_TYPE = "application/x-amz-json-1.1"
+"""Of what is sent."""
 
 _KEPT = 64
 _PIECE = 16_384
-_CONTENT = "Content-Type: application/x-amz-json-1.1\r\n"
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *([0-9]{1,9}) *(?:\r\n|\Z)").search
 _STAYS = re.compile(rb"(?is)HTTP/1\.1 (?!.*\r\nconnection: *close)").match
 
@@ -68,7 +69,10 @@ class JsonCalls:
     def post(self, body: bytes, headers: Sequence[tuple[str, str]]) -> Answer:
         """POST a document to ``/``; the headers are those of the signature, the host among them. Raises NoAnswer."""
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        request = f"POST / HTTP/1.1\r\n{lines}{_CONTENT}Content-Length: {len(body)}\r\n\r\n".encode("ascii") + body
+        request = (
+            f"POST / HTTP/1.1\r\n{lines}Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n".encode("ascii")
+            + body
+        )
         while (kept := self._take()) is not None:
             # What was closed meanwhile fails at once, and says nothing about the server.
             try:
@@ -82,7 +86,7 @@ class JsonCalls:
         try:
             connection.sendall(request)
             head, data = _received(connection)
-            answer = _answer(int(head[9:12]), data)
+            said = answer(int(head[9:12]), data)
         except (OSError, ValueError, RecursionError) as error:
             connection.close()
             raise NoAnswer(f"{type(error).__name__}: {error}"[:300]) from error
@@ -90,7 +94,7 @@ class JsonCalls:
             self._idle.append(connection)
         else:
             connection.close()
-        return answer
+        return said
 
     def _take(self) -> socket.socket | None:
         try:
@@ -137,7 +141,8 @@ def _received(connection: socket.socket) -> tuple[bytes, bytes]:
         data += piece
 
 
-def _answer(status: int, data: bytes) -> Answer:
+def answer(status: int, data: bytes) -> Answer:
+    """What an answer says. Raises ValueError, RecursionError for what is no JSON object."""
     document = json.loads(data)
     if not isinstance(document, dict):
         raise ValueError("no document")

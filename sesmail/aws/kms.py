@@ -14,15 +14,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.session import Session
 
 from sesmail.aws.https import trust
 from sesmail.aws.jsoncalls import Answer, JsonCalls, NoAnswer
-from sesmail.aws.sessions import Clients, is_region
+from sesmail.aws.sessions import Address, Clients, is_region
 from sesmail.aws.sigv4 import Scope, Signer
 from sesmail.errors import Unavailable
-from sesmail.interfaces import StorePlace
+from sesmail.interfaces import Keys, StorePlace
 
 KEY_OCTETS = 32
 """Octets of a data key."""
@@ -50,6 +51,35 @@ class DataKey:
 
     plain: bytes = field(repr=False)
     wrapped: bytes
+
+
+class Asking:
+    """One thing asked of KMS, however it is sent: `body` and the headers `amz`, to be signed, to ``/``. To be asked again until `heard`
+    gives something, after `pause` seconds each time."""
+
+    def __init__(self, operation: str, said: Mapping[str, Any], attempts: int, chance: Callable[[], float]) -> None:
+        self.body = json.dumps(said).encode("ascii")
+        self.amz = (("x-amz-target", f"TrentService.{operation}"),)
+        self.pause = 0.0
+        self._operation = operation
+        self._attempts = attempts
+        self._attempt = 0
+        self._chance = chance
+
+    def heard(self, answer: Answer | NoAnswer) -> Mapping[str, Any] | None:
+        """The document of a good answer; None when it is worth asking again. Raises Unavailable when it is not."""
+        self._attempt += 1
+        if isinstance(answer, NoAnswer):
+            cause, passing = f"KMS cannot be reached: {answer}", True
+        elif answer.status == 200:
+            return answer.document
+        else:
+            cause = f"KMS refuses {self._operation}: {answer.code or answer.status}: {answer.message[:300]}"
+            passing = answer.status >= 500 or answer.status == 429 or answer.code in _PASSING
+        if not passing or self._attempt >= self._attempts:
+            raise Unavailable(cause=cause)
+        self.pause = min(_LONGEST_PAUSE, 0.1 * 2**self._attempt) * self._chance()
+        return None
 
 
 class Kms:
@@ -86,36 +116,47 @@ class Kms:
     def decrypt(self, place: StorePlace, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """The data key that was wrapped with this encryption context. Raises Unavailable, whatever KMS has against it: keys and rights
         can be put right, and mail must not be lost over them."""
-        answer = self._ask(place, "Decrypt", self._region, CiphertextBlob=_text(wrapped), EncryptionContext=dict(context))
-        return _key(answer)
+        return plain_key(self._ask(place, self._region, self.decryption(wrapped, context)))
+
+    def decryption(self, wrapped: bytes, context: Mapping[str, str]) -> Asking:
+        """The same, for whoever sends it himself: to `address`, signed with `keys`. What is heard has a `plain_key`."""
+        return self._asking("Decrypt", CiphertextBlob=_text(wrapped), EncryptionContext=dict(context))
+
+    def address(self, place: StorePlace) -> Address:
+        """Where `decrypt` asks. Raises Unavailable."""
+        region = self._region or self._clients.region(place)
+        parts = urlsplit(self._endpoint or _endpoint(region))
+        secure = parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+        return Address(secure, parts.hostname or "", port, "", region, Session().get_config_variable("ca_bundle"))
+
+    def keys(self, place: StorePlace) -> Keys:
+        """See Clients.keys."""
+        return self._clients.keys(place)
 
     def generate(self, place: StorePlace, key_id: str, context: Mapping[str, str]) -> DataKey:
         """A new data key, wrapped by this KMS key (an id, an ARN or an alias) with this encryption context. Raises Unavailable."""
         region = _region_of(key_id) or self._region
         said = {"KeyId": key_id, "KeySpec": "AES_256", "EncryptionContext": dict(context)}
-        answer = self._ask(place, "GenerateDataKey", region, **said)
-        return DataKey(_key(answer), _octets(answer, "CiphertextBlob"))
+        document = self._ask(place, region, self._asking("GenerateDataKey", **said))
+        return DataKey(plain_key(document), _octets(document, "CiphertextBlob"))
 
-    def _ask(self, place: StorePlace, operation: str, region: str | None, **said: Any) -> Mapping[str, Any]:
+    def _asking(self, operation: str, **said: Any) -> Asking:
+        return Asking(operation, said, self._attempts, self._chance)
+
+    def _ask(self, place: StorePlace, region: str | None, asking: Asking) -> Mapping[str, Any]:
         calls, signer = self._way(region or self._clients.region(place))
-        body = json.dumps(said).encode("ascii")
-        target = ("x-amz-target", f"TrentService.{operation}")
-        for attempt in range(1, self._attempts + 1):
-            keys = self._clients.keys(place)
-            try:
-                signed = signer.sign("POST", calls.host, "/", "", keys, self._now(), (target,), body=body)
-                answer = calls.post(body, signed)
-            except NoAnswer as error:
-                cause = f"KMS cannot be reached: {error}"
-            else:
-                if answer.status == 200:
-                    return answer.document
-                cause = f"KMS refuses {operation}: {answer.code or answer.status}: {answer.message[:300]}"
-                if not _is_passing(answer):
-                    break
-            if attempt < self._attempts:
-                self._pause(min(_LONGEST_PAUSE, 0.1 * 2**attempt) * self._chance())
-        raise Unavailable(cause=cause)
+        while (document := asking.heard(self._answer(place, calls, signer, asking))) is None:
+            self._pause(asking.pause)
+        return document
+
+    def _answer(self, place: StorePlace, calls: JsonCalls, signer: Signer, asking: Asking) -> Answer | NoAnswer:
+        keys = self._clients.keys(place)
+        try:
+            signed = signer.sign("POST", calls.host, "/", "", keys, self._now(), asking.amz, body=asking.body)
+            return calls.post(asking.body, signed)
+        except NoAnswer as error:
+            return error
 
     def _way(self, region: str) -> tuple[JsonCalls, Signer]:
         with self._lock:
@@ -126,10 +167,6 @@ class Kms:
                 calls = JsonCalls(self._endpoint or _endpoint(region), trust, **self._timeouts)
                 way = self._ways[region] = calls, Signer(Scope(region, "kms"))
             return way
-
-
-def _is_passing(answer: Answer) -> bool:
-    return answer.status >= 500 or answer.status == 429 or answer.code in _PASSING
 
 
 def _endpoint(region: str) -> str:
@@ -148,15 +185,16 @@ def _text(octets: bytes) -> str:
     return b64encode(octets).decode("ascii")
 
 
-def _octets(answer: Mapping[str, Any], name: str) -> bytes:
+def _octets(document: Mapping[str, Any], name: str) -> bytes:
     try:
-        return b64decode(answer[name], validate=True)
+        return b64decode(document[name], validate=True)
     except (KeyError, TypeError, ValueError):
         raise Unavailable(cause=f"an answer of KMS without a good {name}") from None
 
 
-def _key(answer: Mapping[str, Any]) -> bytes:
-    key = _octets(answer, "Plaintext")
+def plain_key(document: Mapping[str, Any]) -> bytes:
+    """The data key in a document of KMS. Raises Unavailable."""
+    key = _octets(document, "Plaintext")
     if len(key) != KEY_OCTETS:
         raise Unavailable(cause=f"KMS gives a key of {len(key)} octets")
     return key

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from sesmail.assembly.sorting import inbox
 from sesmail.assembly.stores import blocking_stores, clients, incoming_store
-from sesmail.assembly.unsealing import for_delivery, receiving_sealed, unsealing
+from sesmail.assembly.unsealing import data_keys, for_delivery, kms, receiving_sealed, unsealing
 from sesmail.cli.main import EXIT_FAILED, EXIT_TEMPORARY
 from sesmail.cli.shown import header, moment
 from sesmail.config.load import load
@@ -39,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
         where = Where(config.source or "configuration")
         raise ConfigError([Problem(where, "incoming.url", "is not set, and storage.url is none: nothing can be held")])
     reached = clients(config)
-    held = Held(inbox(config, blocking_stores(reached), for_delivery(unsealing(config, reached))))
+    held = Held(
+        inbox(config, blocking_stores(reached), for_delivery(unsealing(config, data_keys(config, kms(config, reached)))))
+    )
     if args.action == "list":
         return _list(held)
     if args.action == "show":

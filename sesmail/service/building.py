@@ -21,7 +21,7 @@ from zope.interface.interface import InterfaceClass
 from sesmail.assembly import stores
 from sesmail.assembly.couriers import courier
 from sesmail.assembly.sorting import receiving
-from sesmail.assembly.unsealing import for_delivery, unsealing
+from sesmail.assembly.unsealing import data_keys, for_delivery, kms, unsealing
 from sesmail.auth.realm import Factory
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.stores import default_store
@@ -113,11 +113,13 @@ class _House:
         reading = Workers(reactor, "reading", READ_THREADS, waiting * (config.read_ahead.messages + 2))
         opening = Workers(reactor, "unsealing", config.sealed.workers, waiting * (config.read_ahead.messages + 2))
         reached = stores.clients(config)
-        opened = unsealing(config, reached)
-        self._readers = maildrops.readers(config, reactor, reading, reached, maildrops.unsealed(opening, opened))
+        asked = kms(config, reached)
+        keys = data_keys(config, asked)
+        unsealed = maildrops.unsealed(config, reactor, opening, asked, keys)
+        self._readers = maildrops.readers(config, reactor, reading, reached, unsealed)
         self._store_of = stores.blocking_stores(reached)
         self._end = ExitStack()
-        self._mail = receiving(config, self._end, store_of=self._store_of, unsealed_of=for_delivery(opened))
+        self._mail = receiving(config, self._end, store_of=self._store_of, unsealed_of=for_delivery(unsealing(config, keys)))
         self.gateway = Gateway(self._readers, config.service.drain, reactor)
         for workers in (self._workers, reading, opening):
             workers.setServiceParent(self.gateway)

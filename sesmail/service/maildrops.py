@@ -11,25 +11,27 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from sesmail.assembly.stores import StoreOf, places
-from sesmail.assembly.unsealing import UnsealingOf
+from sesmail.aws.kms import Kms
 from sesmail.aws.sessions import Clients
 from sesmail.config.stores import default_store
 from sesmail.config.table import Config
 from sesmail.interfaces import StorePlace
 from sesmail.service.workers import Workers
+from sesmail.storage.datakeys import DataKeys
 from sesmail.storage.lock import Lock
 from sesmail.storage.maildrop import Maildrops
 from sesmail.storage.passwdkeys import PasswdKeys
 from sesmail.storage.read.ahead import Window
 from sesmail.storage.read.budget import Budget
+from sesmail.storage.read.pools import Pools
 from sesmail.storage.read.readers import Readers
-from sesmail.storage.read.sealedbody import UnsealOf
-from sesmail.storage.sealedform import Envelope
+from sesmail.storage.read.unsealed import Unsealed
+from sesmail.storage.read.unwrapping import Unwrapping
 from sesmail.storage.store import Remove
 
 
-def readers(config: Config, reactor: Any, workers: Workers, reached: Clients, unseal: UnsealOf | None = None) -> Readers:
-    """The read path; `unseal` as S3Reader has it."""
+def readers(config: Config, reactor: Any, workers: Workers, reached: Clients, unsealed: Unsealed | None = None) -> Readers:
+    """The read path; `unsealed` as Readers has it."""
     storage = config.storage
     return Readers(
         reactor,
@@ -39,17 +41,20 @@ def readers(config: Config, reactor: Any, workers: Workers, reached: Clients, un
         connect_timeout=storage.connect_timeout,
         read_timeout=storage.read_timeout,
         attempts=storage.attempts,
-        unseal=unseal,
+        unsealed=unsealed,
     )
 
 
-def unsealed(workers: Workers, of: UnsealingOf) -> UnsealOf:
-    """Opens sealed messages in the pool `workers`."""
-
-    async def unseal(place: StorePlace, found: Envelope, sealed: list[bytes]) -> list[bytes]:
-        return await workers.run(of(place).pieces, found, sealed)
-
-    return unseal
+def unsealed(config: Config, reactor: Any, workers: Workers, asked: Kms, keys: DataKeys) -> Unsealed:
+    """Opens sealed messages, large ones in the pool `workers`."""
+    storage = config.storage
+    pools = Pools(
+        reactor,
+        connections=config.sealed.workers,
+        connect_timeout=storage.connect_timeout,
+        read_timeout=storage.read_timeout,
+    )
+    return Unsealed(Unwrapping(reactor, workers.run, asked, pools), keys, workers.run, cbc=config.sealed.cbc)
 
 
 def maildrops(

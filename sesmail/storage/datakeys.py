@@ -8,11 +8,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from sesmail.interfaces import StorePlace
 
 Decrypt = Callable[[StorePlace, bytes, Mapping[str, str]], bytes]
 """As whom, the wrapped key, its context: see `aws.kms.Kms.decrypt`."""
+
+Name: TypeAlias = tuple[StorePlace, bytes]
 
 
 class DataKeys:
@@ -25,7 +28,7 @@ class DataKeys:
         self._seconds = seconds
         self._most = most
         self._now = now
-        self._kept: OrderedDict[tuple[StorePlace, bytes], tuple[float, bytes]] = OrderedDict()
+        self._kept: OrderedDict[Name, tuple[float, bytes]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -33,19 +36,33 @@ class DataKeys:
 
     def key(self, place: StorePlace, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         """The data key. Blocks. Raises Unavailable."""
-        name = place, hashlib.sha256(json.dumps([wrapped.hex(), sorted(context.items())]).encode()).digest()
+        name = self.name(place, wrapped, context)
+        key = self.known(name)
+        if key is None:
+            key = self._decrypt(place, wrapped, context)
+            self.keep(name, key)
+        return key
+
+    @staticmethod
+    def name(place: StorePlace, wrapped: bytes, context: Mapping[str, str]) -> Name:
+        """By which a key is known."""
+        return place, hashlib.sha256(json.dumps([wrapped.hex(), sorted(context.items())]).encode()).digest()
+
+    def known(self, name: Name) -> bytes | None:
+        """The data key if it is remembered, for those who ask KMS themselves."""
         with self._lock:
             self._forget_old()
-            if name in self._kept:
-                return self._kept[name][1]
-        key = self._decrypt(place, wrapped, context)
+            kept = self._kept.get(name)
+        return kept[1] if kept else None
+
+    def keep(self, name: Name, key: bytes) -> None:
+        """Remember what KMS gave."""
         if self._seconds > 0:
             with self._lock:
                 self._kept[name] = self._now() + self._seconds, key
                 self._kept.move_to_end(name)
                 while len(self._kept) > self._most:
                     self._kept.popitem(last=False)
-        return key
 
     def _forget_old(self) -> None:
         # All are kept for the same time, so the first ones run out first.

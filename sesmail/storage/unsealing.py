@@ -23,20 +23,23 @@ class Unsealing:
 
     def opened(self, metadata: Mapping[str, str], source: BinaryIO) -> BinaryIO:
         """See `sealed.opened`. Raises CannotOpen, Unavailable."""
-        return opened(source, self._opening(envelope(metadata)))
+        found = allowed(envelope(metadata), cbc=self._cbc)
+        return opened(source, Opening(found, self._keys.key(self._place, found.wrapped, found.context)))
 
-    def pieces(self, found: Envelope, sealed: list[bytes]) -> list[bytes]:
-        """A message that is in memory, checked to its last octet; a small one in one piece. `sealed` is empty then, so that there is not much
-        more than one message in memory at any time. Raises CannotOpen, Unavailable."""
-        opening = self._opening(found)
-        sealed.reverse()
-        plain = []
-        while sealed:
-            plain.append(opening.feed(sealed.pop()))
-        plain.append(opening.finish())
-        return [b"".join(plain)] if sum(map(len, plain)) <= _JOINED else [piece for piece in plain if piece]
 
-    def _opening(self, found: Envelope) -> Opening:
-        if found.cipher is Cipher.CBC and not self._cbc:
-            raise CannotOpen(cause=f"{found.cipher.value}, which sealed.cbc does not allow")
-        return Opening(found, self._keys.key(self._place, found.wrapped, found.context))
+def allowed(found: Envelope, *, cbc: bool) -> Envelope:
+    """The envelope. Raises CannotOpen for one of CBC, unless that is allowed."""
+    if found.cipher is Cipher.CBC and not cbc:
+        raise CannotOpen(cause=f"{found.cipher.value}, which sealed.cbc does not allow")
+    return found
+
+
+def in_pieces(opening: Opening, sealed: list[bytes]) -> list[bytes]:
+    """A message that is in memory, checked to its last octet; a small one in one piece. `sealed` is empty then, so that there is not much
+    more than one message in memory at any time. Raises CannotOpen."""
+    sealed.reverse()
+    plain = []
+    while sealed:
+        plain.append(opening.feed(sealed.pop()))
+    plain.append(opening.finish())
+    return [b"".join(plain)] if sum(map(len, plain)) <= _JOINED else [piece for piece in plain if piece]

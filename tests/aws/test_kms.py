@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,16 +18,15 @@ from sesmail.aws.sessions import Clients
 from sesmail.errors import Unavailable
 from sesmail.interfaces import Keys, StorePlace
 from tests.servers import moto
+from tests.servers.kms import GOOD, KEY, answering, refusal
 from tests.servers.ports import free_port
 
 PLACE = StorePlace("s3://mail", region="eu-west-1", keys=Keys("AKIA", "a-secret", "a-token"))
 CONTEXT = {"aws:ses:rule-name": "in", "kms_cmk_id": "ä"}
-GOOD = (200, {"Plaintext": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "CiphertextBlob": "d3JhcHBlZA=="})
-KEY = bytes(range(32))
 
 
 def _kms(endpoint: str, **options: Any) -> Kms:
-    return Kms(Clients(), endpoint=endpoint, pause=lambda _: None, **{"read_timeout": 0.5, **options})
+    return Kms(Clients(), endpoint=endpoint, pause=lambda _: None, **options)
 
 
 def _key_id(endpoint: str) -> str:
@@ -38,51 +34,9 @@ def _key_id(endpoint: str) -> str:
     return str(client.create_key()["KeyMetadata"]["KeyId"])
 
 
-@contextmanager
-def _answering(script: Callable[[int], Any]) -> Iterator[tuple[str, list[Any]]]:
-    """A server that says what the script has for its first, second, ... request: a status and a document, octets, or None to break off."""
-    asked: list[Any] = []
-
-    class Answering(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            asked.append((self.path, dict(self.headers), body))
-            said = script(len(asked))
-            if said is None:
-                self.close_connection = True
-                return
-            status, document = said
-            data = document if isinstance(document, bytes) else json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    # Connections are kept, and threads with them.
-    server.daemon_threads, server.block_on_close = True, False
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def _refusal(code: str, status: int = 400) -> tuple[int, dict[str, str]]:
-    return status, {"__type": f"com.amazonaws.kms#{code}", "message": "not you"}
-
-
 def test_a_data_key_is_made_and_unwrapped_with_its_context_alone() -> None:
     endpoint = moto.running()
-    kms = _kms(endpoint, read_timeout=10)
+    kms = _kms(endpoint)
     made = kms.generate(PLACE, _key_id(endpoint), CONTEXT)
     assert len(made.plain) == 32
     assert kms.decrypt(PLACE, made.wrapped, CONTEXT) == made.plain
@@ -95,7 +49,7 @@ def test_a_data_key_is_made_and_unwrapped_with_its_context_alone() -> None:
 
 def test_the_request_is_signed_as_botocore_signs_it() -> None:
     now = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-    with _answering(lambda _: GOOD) as (endpoint, asked):
+    with answering(lambda _: GOOD) as (endpoint, asked):
         assert _kms(endpoint, now=lambda: now).decrypt(PLACE, b"wrapped", CONTEXT) == KEY
     path, headers, body = asked[0]
     assert json.loads(body) == {"CiphertextBlob": "d3JhcHBlZA==", "EncryptionContext": CONTEXT}
@@ -115,19 +69,19 @@ def test_the_request_is_signed_as_botocore_signs_it() -> None:
 @pytest.mark.parametrize(
     "trouble",
     [
-        _refusal("ThrottlingException"),
-        _refusal("KMSInternalException", 500),
-        _refusal("DependencyTimeoutException", 503),
+        refusal("ThrottlingException"),
+        refusal("KMSInternalException", 500),
+        refusal("DependencyTimeoutException", 503),
         (500, b"<html>"),
         (200, b"[]"),
         None,
     ],
 )
 def test_what_passes_is_asked_again_and_what_stays_is_trouble(trouble: Any) -> None:
-    with _answering(lambda number: GOOD if number == 3 else trouble) as (endpoint, asked):
+    with answering(lambda number: GOOD if number == 3 else trouble) as (endpoint, asked):
         assert _kms(endpoint).decrypt(PLACE, b"wrapped", {}) == KEY
         assert len(asked) == 3
-    with _answering(lambda _: trouble) as (endpoint, asked), pytest.raises(Unavailable):
+    with answering(lambda _: trouble) as (endpoint, asked), pytest.raises(Unavailable):
         _kms(endpoint).decrypt(PLACE, b"wrapped", {})
     assert len(asked) == 4
 
@@ -136,7 +90,7 @@ def test_what_passes_is_asked_again_and_what_stays_is_trouble(trouble: Any) -> N
     "code", ["AccessDeniedException", "DisabledException", "InvalidCiphertextException", "ExpiredTokenException"]
 )
 def test_a_refusal_is_asked_once_and_told_in_full_without_secrets(code: str) -> None:
-    with _answering(lambda _: _refusal(code)) as (endpoint, asked), pytest.raises(Unavailable) as refused:
+    with answering(lambda _: refusal(code)) as (endpoint, asked), pytest.raises(Unavailable) as refused:
         _kms(endpoint).decrypt(PLACE, b"wrapped", {})
     assert len(asked) == 1
     assert f"KMS refuses Decrypt: {code}: not you" in str(refused.value)
@@ -146,7 +100,7 @@ def test_a_refusal_is_asked_once_and_told_in_full_without_secrets(code: str) -> 
 
 @pytest.mark.parametrize("document", [{}, {"Plaintext": "AAAA"}, {"Plaintext": 7}, {"Plaintext": "no base64!"}])
 def test_an_answer_without_a_key_is_trouble(document: dict[str, Any]) -> None:
-    with _answering(lambda _: (200, document)) as (endpoint, _), pytest.raises(Unavailable):
+    with answering(lambda _: (200, document)) as (endpoint, _), pytest.raises(Unavailable):
         _kms(endpoint).decrypt(PLACE, b"wrapped", {})
 
 
@@ -156,25 +110,25 @@ def test_silence_and_endless_answers_and_nobody_there_are_trouble() -> None:
     def silent(_: int) -> None:
         over.wait(10)
 
-    with _answering(silent) as (endpoint, _):
+    with answering(silent) as (endpoint, _):
         with pytest.raises(Unavailable):
             _kms(endpoint, attempts=1, read_timeout=0.1).decrypt(PLACE, b"wrapped", {})
         over.set()
-    with _answering(lambda _: (200, b"{" * 100_000)) as (endpoint, _), pytest.raises(Unavailable):
+    with answering(lambda _: (200, b"{" * 100_000)) as (endpoint, _), pytest.raises(Unavailable):
         _kms(endpoint, attempts=1).decrypt(PLACE, b"wrapped", {})
     with pytest.raises(Unavailable):
         _kms(f"http://127.0.0.1:{free_port()}").decrypt(PLACE, b"wrapped", {})
 
 
 def test_a_connection_is_kept_and_one_that_died_meanwhile_costs_no_attempt() -> None:
-    with _answering(lambda number: None if number == 2 else GOOD) as (endpoint, asked):
+    with answering(lambda number: None if number == 2 else GOOD) as (endpoint, asked):
         kms = _kms(endpoint, attempts=1)
         assert [kms.decrypt(PLACE, b"wrapped", {}) for _ in range(2)] == [KEY, KEY]
         assert len(asked) == 3
 
 
 def test_a_key_is_asked_for_where_it_is() -> None:
-    with _answering(lambda _: GOOD) as (endpoint, asked):
+    with answering(lambda _: GOOD) as (endpoint, asked):
         arn = "arn:aws:kms:us-west-2:123456789012:key/1"
         made = _kms(endpoint).generate(PLACE, arn, {})
         assert (made.plain, made.wrapped) == (KEY, b"wrapped")

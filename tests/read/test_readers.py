@@ -161,7 +161,7 @@ class S3Reading(_Reading, TestCase):
         self.given(["box/one"])
         await listed(readers.reader(self.place), "box/")
         for number in range(20):
-            readers._pool(Address(True, f"bucket-{number}.example", 443, "", "us-east-1", None))
-        self.assertLessEqual(len(readers._pools), 3)
-        used = [pool for pool in readers._pools.values() if not pool.unused]
+            readers._pools.to(Address(True, f"bucket-{number}.example", 443, "", "us-east-1", None))
+        self.assertLessEqual(len(readers._pools._pools), 3)
+        used = [pool for pool in readers._pools._pools.values() if not pool.unused]
         self.assertEqual(len(used), 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol as Shape
 
 from twisted.internet.defer import Deferred
@@ -55,12 +54,11 @@ class Connection(Protocol):
         self.alive = True
         self.transport.setTcpNoDelay(True)  # type: ignore[union-attr]
 
-    def send(self, target: str, headers: Sequence[tuple[str, str]]) -> Deferred[Exchange]:
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    def send(self, request: bytes) -> Deferred[Exchange]:
         self.used += 1
         exchange = self.exchange = Exchange(self)
         self._wait()
-        self.transport.write(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("ascii"))  # type: ignore[union-attr]
+        self.transport.write(request)  # type: ignore[union-attr]
         return exchange.begun
 
     def dataReceived(self, data: bytes) -> None:

@@ -45,10 +45,18 @@ class Pool:
 
     async def get(self, target: str, headers: Sequence[tuple[str, str]]) -> Response:
         """See Transport.get."""
+        return await self._send(f"GET {target} HTTP/1.1\r\n{_lines(headers)}\r\n".encode("ascii"))
+
+    async def post(self, target: str, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+        """See Transport.post."""
+        head = f"POST {target} HTTP/1.1\r\n{_lines(headers)}Content-Length: {len(body)}\r\n\r\n"
+        return await self._send(head.encode("ascii") + body)
+
+    async def _send(self, request: bytes) -> Response:
         while True:
             connection = await self._connection()
             fresh = connection.used == 0
-            begun = connection.send(target, headers)
+            begun = connection.send(request)
             exchange = connection.exchange
             try:
                 return await begun
@@ -142,6 +150,10 @@ class Pool:
             connection.abort()
         if self._idle:
             self._sweep = self._clock.callLater(self._idle_limit, self._drop_idle)
+
+
+def _lines(headers: Sequence[tuple[str, str]]) -> str:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers])
 
 
 class _Opening(Factory):

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cached_property
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -19,7 +19,8 @@ from twisted.internet.task import deferLater
 from sesmail.aws.sessions import Address, Clients
 from sesmail.aws.sigv4 import Scope, Signer
 from sesmail.errors import NoSuchMessage, Unavailable
-from sesmail.interfaces import Keys, StorePlace
+from sesmail.interfaces import StorePlace
+from sesmail.storage.read.route import CurrentKeys, Route
 from sesmail.storage.read.transport import Failed, Response, Transport
 
 _log = logging.getLogger(__name__)
@@ -27,7 +28,6 @@ _log = logging.getLogger(__name__)
 Run = Callable[..., Awaitable[Any]]
 Taken = TypeVar("Taken")
 
-_KEYS_FOR = 60.0
 _ERROR_LIMIT = 64 * 1024
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,80})</Code>")
 _GOOD = frozenset({200, 206, 304})
@@ -39,19 +39,6 @@ _STALE_KEYS = frozenset({"ExpiredToken", "TokenRefreshRequired", "InvalidToken"}
 _ELSEWHERE = frozenset(
     {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 )
-
-
-@dataclass(frozen=True)
-class _Route:
-    address: Address
-    signer: Signer
-    transport: Transport
-
-    @cached_property
-    def host(self) -> str:
-        default = 443 if self.address.secure else 80
-        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
-        return host if self.address.port == default else f"{host}:{self.address.port}"
 
 
 @dataclass(frozen=True)
@@ -98,8 +85,8 @@ class Requests:
         self._now = now
         self._chance = chance
         self._skew = timedelta()
-        self._route: _Route | None = None
-        self._keys: tuple[float, Keys] | None = None
+        self._route: Route | None = None
+        self._keys = CurrentKeys(partial(clients.keys, place), run, clock)
         self._owner = [("x-amz-expected-bucket-owner", place.owner)] if place.owner else []
 
     async def get(
@@ -142,22 +129,16 @@ class Requests:
         self, path: str, query: str, amz: Iterable[tuple[str, str]], headers: Iterable[tuple[str, str]]
     ) -> Response:
         route = self._route or await self._find()
-        keys = await self._current_keys()
+        keys = await self._keys.now()
         path = route.address.base + path or "/"
         signed = route.signer.sign("GET", route.host, path, query, keys, self._now() + self._skew, amz)
         target = f"{path}?{query}" if query else path
         return await route.transport.get(target, [*signed, *headers])
 
-    async def _find(self) -> _Route:
+    async def _find(self) -> Route:
         address = await self._run(self._clients.address, self._place)
-        self._route = _Route(address, Signer(Scope(address.region)), self._transport_to(address))
+        self._route = Route(address, Signer(Scope(address.region)), self._transport_to(address))
         return self._route
-
-    async def _current_keys(self) -> Keys:
-        """The chain is asked again each minute, in a worker: it refreshes well before credentials run out."""
-        if self._keys is None or self._clock.seconds() - self._keys[0] > _KEYS_FOR:
-            self._keys = (self._clock.seconds(), await self._run(self._clients.keys, self._place))
-        return self._keys[1]
 
     async def _mend(self, refusal: _Refusal, mended: set[str]) -> bool:
         """Whether something of ours was wrong, is put right, and was not put right before for this request."""
@@ -165,7 +146,7 @@ class Requests:
             return False
         mended.add(refusal.code)
         if refusal.code in _STALE_KEYS:
-            self._keys = None
+            self._keys.forget()
             return True
         if refusal.code == "RequestTimeTooSkewed" and refusal.date:
             self._skew = parsedate_to_datetime(refusal.date) - self._now()

@@ -1,4 +1,4 @@
-"""A sealed message on the read path: fetched whole, opened by a worker, checked, and only then given."""
+"""A sealed message on the read path: fetched whole, opened, checked, and only then given."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 from sesmail.errors import MailError, Unavailable
-from sesmail.interfaces import Body, StorePlace
+from sesmail.interfaces import Body
 from sesmail.storage.sealedform import ALL, MARKS, TAG, Envelope, envelope
 
 _log = logging.getLogger(__name__)
 
 Unseal = Callable[[Envelope, list[bytes]], Awaitable[list[bytes]]]
-"""`Unsealing.pieces` of the store, in a worker."""
-UnsealOf = Callable[[StorePlace, Envelope, list[bytes]], Awaitable[list[bytes]]]
+"""`Unsealed.pieces` of the store."""
 
 _PREFIX = "x-amz-meta-"
 _NAMES = {(_PREFIX + name).encode(): name for name in ALL}

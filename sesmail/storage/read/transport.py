@@ -1,4 +1,4 @@
-"""What the read path asks of an HTTP client: GETs whose answers are pulled piece by piece.
+"""What the read path asks of an HTTP client: requests whose answers are pulled piece by piece.
 
 Redirects, retries and the meaning of a status belong to who asks.
 """
@@ -27,10 +27,13 @@ class Response(Protocol):
 
 
 class Transport(Protocol):
-    """Sends a GET; `headers` include the host."""
+    """Sends a request; `headers` include the host."""
 
     async def get(self, target: str, headers: Sequence[tuple[str, str]]) -> Response:
         """Raises Failed."""
+
+    async def post(self, target: str, headers: Sequence[tuple[str, str]], body: bytes) -> Response:
+        """Raises Failed. May be sent twice, like a GET: for what asks and changes nothing."""
 
     def close(self) -> None:
         """Drop every connection; requests under way fail."""
