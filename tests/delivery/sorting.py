@@ -81,6 +81,8 @@ class Office:
         self.rules = VerdictRules()
         self.address_rules = AddressRules()
         self.notes = Notebook()
+        self.counted: list[str] = []
+        """The recipients whose uses were counted."""
         self.agents: dict[type, Agent] = {Mailbox: MailboxAgent()}
         self.agents |= dict.fromkeys((Lmtp, Maildir, Pipe, Forward, Bounce), self.notes)
         self.inbox = replace(Inbox(self.store, "inbox", "new/"), **settings)
@@ -102,11 +104,11 @@ class Office:
 
     def sorter(self, delete: Callable[[str], None] | None = None) -> Sorter:
         """A new one, as after a restart."""
-        return Sorter(self.inbox, self.routing(), self.agents, self.store_of, delete=delete)
+        return Sorter(self.inbox, self.routing(), self.agents, self.store_of, delete=delete, count=self.counted.extend)
 
     def local(self) -> Local:
         """A new one, as after a restart."""
-        return Local(self.inbox, self.routing(), self.agents, self.store_of, now=lambda: 1_000_000.0)
+        return Local(self.inbox, self.routing(), self.agents, self.store_of, now=lambda: 1_000_000.0, count=self.counted.extend)
 
     def arrive(self, id: str = ID, data: bytes = MAIL, prefix: str = "new/", metadata: Mapping[str, str] | None = None) -> None:
         """SES writes a message."""
