@@ -8,10 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from hashlib import sha256
 
 SPF = "v=spf1 include:amazonses.com ~all"
 _PRIORITY = 10
+
+
+class State(Enum):
+    """Of what is wanted, when it was looked for."""
+
+    GOOD = "ok"
+    MISSING = "missing"
+    OTHER = "other"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

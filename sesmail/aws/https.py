@@ -68,7 +68,7 @@ class Https:
                 raise Refused("AWS refuses it", cause=f"status {error.code}") from None
             raise Unavailable(cause=f"status {error.code}") from None
         except (OSError, HTTPException, ValueError) as error:
-            raise Unavailable(cause=type(error).__name__) from None
+            raise Unavailable(cause=_called(error)) from None
 
     def _read(self, read: Callable[[int], bytes], until: float) -> bytes:
         found = bytearray()
@@ -79,3 +79,9 @@ class Https:
             if self._clock() > until:
                 raise Unavailable(cause="too slow")
         return bytes(found)
+
+
+def _called(error: Exception) -> str:
+    """The kind of the error, of the one that urllib has put into its own where it has."""
+    inner = getattr(error, "reason", None)
+    return type(inner if isinstance(inner, Exception) else error).__name__

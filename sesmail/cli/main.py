@@ -205,6 +205,9 @@ def _dns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--enforce", action="store_true", help="have MTA-STS enforced, not only tested")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--check", action="store_true", help="ask DNS, and say what is missing")
+    parser.add_argument(
+        "--files", action="store_true", help="with --check, look for the files that a web server has to serve too"
+    )
     parser.add_argument("--server", metavar="ADDRESS", help="DNS server to ask, instead of the machine's")
     _config(parser)
 

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.names.client import Resolver as TwistedResolver
 
-from sesmail.aws.dnsrecords import Record
+from sesmail.aws.dnsrecords import Record, State
 from sesmail.errors import Unavailable
 from sesmail.relay.domains import NoSuchDomain
 from sesmail.service.resolver import Resolver
-
-
-class State(Enum):
-    """What was found."""
-
-    GOOD = "ok"
-    MISSING = "missing"
-    OTHER = "other"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)

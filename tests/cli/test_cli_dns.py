@@ -76,13 +76,13 @@ def test_options_change_what_they_say() -> None:
 
 def test_another_policy_of_mta_sts_has_another_id() -> None:
     tested, enforced = (json.loads(printed("--json", *more))[DOMAIN] for more in ((), ("--enforce",)))
-    assert tested["mta_sts_policy"].splitlines() == [
+    assert tested["files"][0]["content"].splitlines() == [
         "version: STSv1",
         "mode: testing",
         "mx: inbound-smtp.eu-west-1.amazonaws.com",
         "max_age: 604800",
     ]
-    assert "mode: enforce" in enforced["mta_sts_policy"]
+    assert "mode: enforce" in enforced["files"][0]["content"]
     ids = {record["answer"] for one in (tested, enforced) for record in one["records"] if record["name"].startswith("_mta-sts")}
     assert len(ids) == 2
 
@@ -262,6 +262,7 @@ def test_ses_that_cannot_be_asked_is_temporary() -> None:
         (["--host", "-"], "--host"),
         (["--reports", "nobody"], "--reports"),
         (["--server", "dns.example.com", "--check"], "--server must be an IPv4 address"),
+        (["--files"], "--files goes with --check"),
     ],
 )
 def test_bad_arguments_are_refused_in_plain_words(arguments: list[str], words: str) -> None:
