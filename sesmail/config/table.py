@@ -51,6 +51,7 @@ from sesmail.config.receiving import Incoming, LmtpOut, Routing
 from sesmail.config.receivingdoors import Feedback, Lmtp, Queue, Sns
 from sesmail.config.sealing import Sealed
 from sesmail.config.sending import Relay, Ses, Smarthost, Submission
+from sesmail.config.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,6 +313,7 @@ class Config:
     feedback: Feedback = field(default_factory=Feedback)
     lmtp: Lmtp = field(default_factory=Lmtp)
     deliver: Deliver = field(default_factory=Deliver)
+    verdict: Verdict = field(default_factory=Verdict)
     page: Page = field(default_factory=Page)
     limits: Limits = field(default_factory=Limits)
     tls: Tls = field(default_factory=Tls)
