@@ -19,6 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 ENSURE = tests/packaging/ensure.sh
 INSTALL = tests/packaging/install.sh
+AXE = .venv-tools/node_modules/axe-core/axe.min.js
 REQUIREMENTS = $(PYTHON) tests/packaging/requirements.py
 PYTEST = -m pytest $(PYTEST_ARGUMENTS)
 SUITE = $(PYTEST) -n $(PROCESSES) --dist loadfile
@@ -72,9 +73,9 @@ clean:
 
 environments: .venv/tests .venv-oldest/tests .venv-tools/tools .venv-oracle/oracle
 
-# The mail programs that the tests fetch and send with, and servers to compare with.
-programs:
-	@$(ENSURE) venv curl dovecot dovecot-lmtpd fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
+# The mail programs that the tests fetch and send with, servers to compare with, and the browser for the page.
+programs: $(AXE)
+	@$(ENSURE) venv chromium chromedriver curl dovecot dovecot-lmtpd fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
 
 .venv/runtime: setup.cfg
 	@$(ENSURE) venv
@@ -96,6 +97,11 @@ programs:
 	@$(ENSURE) venv
 	@$(INSTALL) .venv-oracle -r tests/oracle.txt
 	@touch $@
+
+# What finds things on a page that somebody could not use.
+$(AXE): | .venv-tools/tools
+	@$(ENSURE) npm
+	@npm install --prefix .venv-tools --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --silent axe-core@4.14.1
 
 .venv-tools/tools: setup.cfg
 	@$(ENSURE) venv

@@ -18,6 +18,7 @@ is_there() {
 package_of() {
     case $1 in
         venv) echo python3-venv ;;
+        chromedriver) echo chromium-driver ;;
         dovecot) echo dovecot-core ;;
         getmail) echo getmail6 ;;
         swaks-tls) echo libnet-ssleay-perl ;;

@@ -73,8 +73,10 @@ def run(command: list[str | Path]) -> str:
 
 def test_the_wheel_has_the_package_and_the_plugin_and_nothing_else(wheel: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    ours = {str(path.relative_to(ROOT)) for path in ROOT.glob("sesmail/**/*.py")}
-    assert names == {*ours, "sesmail/aws/cloudformation.yaml", "twisted/plugins/sesmail_plugin.py"}
+    tree = (path.relative_to(ROOT) for path in ROOT.glob("sesmail/**/*") if path.is_file())
+    ours = {str(path) for path in tree if "__pycache__" not in path.parts}
+    assert names == {*ours, "twisted/plugins/sesmail_plugin.py"}
+    assert {"sesmail/aws/cloudformation.yaml", "sesmail/web/page/index.html", "sesmail/web/page/static/start.mjs"} < ours
 
 
 def test_the_wheel_has_the_template_itself_and_no_link(wheel: Path) -> None:
