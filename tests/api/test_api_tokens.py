@@ -75,7 +75,7 @@ def test_only_our_own_signature_counts() -> None:
 
 def test_without_a_secret_there_are_no_tokens() -> None:
     with pytest.raises(BadLogin):
-        caller(tokens.make(GOOD, "x"), "", NOW)
+        caller(tokens.make(GOOD, SECRET), "", NOW)
 
 
 @pytest.mark.parametrize(
