@@ -11,7 +11,7 @@ import { several } from "./words.mjs";
 export async function newAlias(session, made) {
     const choice = await choices(session);
     openDialog("New address", (close) => [
-        form([...fields({ owner: session.user }, choice, session), formButtons("Create", close)], async (values) => {
+        form([...fields(blank(session), choice, session), formButtons("Create", close)], async (values) => {
             const alias = await aliases.add(members(values, session));
             close();
             made(alias);
@@ -30,6 +30,10 @@ export async function editAlias(row, session) {
             say(`Saved ${row.entry.address}.`);
         }),
     ]);
+}
+
+function blank({ user, address }) {
+    return address ? { owner: user, destinations: [address], domain: address.slice(address.lastIndexOf("@") + 1) } : { owner: user };
 }
 
 /** What can be chosen from. Without it the form still works: names are typed. */
@@ -68,10 +72,11 @@ function localField(alias) {
 }
 
 function domainField(alias, names) {
-    const offered = alias.domain && !names.includes(alias.domain) ? [alias.domain, ...names] : names;
+    // The domain that an alias has stays possible; that of one's own address is only offered where none are registered.
+    const offered = alias.address && !names.includes(alias.domain) ? [alias.domain, ...names] : names;
     const input = offered.length
         ? el("select", { name: "domain" }, ...offered.map((name) => el("option", { selected: name === alias.domain }, name)))
-        : el("input", { name: "domain", required: true, autocapitalize: "none", spellcheck: "false" });
+        : el("input", { name: "domain", required: true, value: alias.domain ?? "", autocapitalize: "none", spellcheck: "false" });
     return field("Domain", input);
 }
 

@@ -9,10 +9,10 @@ import { mailboxView } from "./mailbox.mjs";
 import { SIGNED_OUT, Trouble, useToken } from "./talk.mjs";
 
 const VIEWS = {
-    addresses: { title: "Addresses", draw: aliasesView },
-    domains: { title: "Domains", draw: domainsView },
-    destinations: { title: "Destinations", draw: destinationsView, adminOnly: true },
-    mailbox: { title: "Mailbox", draw: mailboxView },
+    addresses: { title: "Addresses", draw: aliasesView, when: ({ aliases }) => aliases },
+    domains: { title: "Domains", draw: domainsView, when: ({ aliases }) => aliases },
+    destinations: { title: "Destinations", draw: destinationsView, when: ({ aliases, admin }) => aliases && admin },
+    mailbox: { title: "Mailbox", draw: mailboxView, when: () => true },
 };
 
 const content = document.getElementById("content");
@@ -20,7 +20,7 @@ const links = document.getElementById("views");
 let session = null;
 
 function offered() {
-    return Object.entries(VIEWS).filter(([, view]) => session.admin || !view.adminOnly);
+    return Object.entries(VIEWS).filter(([, { when }]) => when(session));
 }
 
 function chosen() {
