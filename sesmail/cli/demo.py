@@ -22,6 +22,10 @@ Send something to yourself, which is then the last message of the list:
   printf 'Subject: Hello\\n\\nIt works.\\n' | curl --cacert {certificate} -u {user}:{password} \\
     --mail-from {user} --mail-rcpt {user} --crlf -T - smtps://127.0.0.1:{submission_tls_port}
 
+Make addresses for yourself, and see your mailbox in figures, on the page
+
+  http://127.0.0.1:{page_port}/
+
 Mail to {domain} is delivered here; all other mail goes to {outbox}.
 
 Account settings for a mail program:
@@ -43,7 +47,14 @@ Ctrl-C ends the demo; the next one finds the mail as you leave it. Remove the fo
 
 def run(args: argparse.Namespace) -> int:
     """Make the demo in ``--directory`` unless it is there, say how to try it, and serve it until Ctrl-C."""
-    demo = Demo(Path(args.directory).resolve(), args.port, args.tls_port, args.submission_port, args.submission_tls_port)
+    demo = Demo(
+        Path(args.directory).resolve(),
+        args.port,
+        args.tls_port,
+        args.submission_port,
+        args.submission_tls_port,
+        args.page_port,
+    )
     demo.prepare()
     print(text(demo), flush=True)
     return serve(str(demo.config))
@@ -60,6 +71,7 @@ def text(demo: Demo) -> str:
         tls_port=demo.tls_port,
         submission_port=demo.submission_port,
         submission_tls_port=demo.submission_tls_port,
+        page_port=demo.page_port,
         domain=DOMAIN,
         outbox=demo.outbox,
     )

@@ -41,6 +41,7 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-port", type=int, default=2995, help="port of POP3 over TLS (%(default)s)")
     parser.add_argument("--submission-port", type=int, default=2587, help="port of SMTP with STARTTLS (%(default)s)")
     parser.add_argument("--submission-tls-port", type=int, default=2465, help="port of SMTP over TLS (%(default)s)")
+    parser.add_argument("--page-port", type=int, default=8080, help="port of the page (%(default)s)")
 
 
 def _import_config(parser: argparse.ArgumentParser) -> None:

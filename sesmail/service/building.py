@@ -19,7 +19,9 @@ from twisted.mail.pop3 import IMailbox
 from zope.interface.interface import InterfaceClass
 
 from sesmail.assembly import stores
+from sesmail.assembly.aliasapi import alias_api
 from sesmail.assembly.couriers import courier
+from sesmail.assembly.residents import residents
 from sesmail.assembly.sorting import receiving
 from sesmail.assembly.unsealing import data_keys, for_delivery, kms, unsealing
 from sesmail.auth.realm import Factory
@@ -37,14 +39,17 @@ from sesmail.service.hangup import Hangup
 from sesmail.service.keypair import BadCertificate, Pair
 from sesmail.service.listeners import BadEndpoint
 from sesmail.service.openfiles import make_room
+from sesmail.service.page import IVisitor, PageService, page_doors, visitor
 from sesmail.service.passwdfiles import PasswdFiles
 from sesmail.service.people import People
 from sesmail.service.reception import reception
 from sesmail.service.selfsigned import self_signed
 from sesmail.service.sending import Sending, submission
 from sesmail.service.snsdoor import SnsService, sns_doors
+from sesmail.service.summaries import Summaries, settings
 from sesmail.service.workers import Workers
 from sesmail.storage.bucketlock import BucketLock
+from sesmail.storage.maildrop import Maildrops
 
 _log = logging.getLogger(__name__)
 
@@ -86,10 +91,11 @@ def _built(config: Config, reactor: Any) -> Gateway:
     make_room(_files(config))
     _make_embedded_store(config)
     house = _House(config, reactor)
-    portal = house.portal({IMailbox: house.maildrops(), **house.sending()})
+    portal = house.portal({IMailbox: logins.pop3_mailbox(house.maildrops), IVisitor: visitor, **house.sending()})
     certificates = house.certificates()
     house.reload(certificates)
     house.listen(portal, certificates)
+    house.show(portal, certificates)
     house.collect()
     return house.gateway
 
@@ -97,8 +103,8 @@ def _built(config: Config, reactor: Any) -> Gateway:
 def _files(config: Config) -> int:
     # A session that sends mail has a file open beside its connection.
     sessions = config.limits.connections * (2 if config.submission.listeners or config.lmtp.listeners else 1)
-    sns = config.limits.connections if config.sns.listeners else 0
-    return sessions + sns + config.storage.connections + OTHER_FILES
+    others = config.limits.connections * sum(bool(one) for one in (config.sns.listeners, config.page.listeners))
+    return sessions + others + config.storage.connections + OTHER_FILES
 
 
 class _House:
@@ -123,15 +129,13 @@ class _House:
         self.gateway = Gateway(self._readers, config.service.drain, reactor)
         for workers in (self._workers, reading, opening):
             workers.setServiceParent(self.gateway)
+        self.maildrops = self._maildrops()
 
-    def maildrops(self) -> Factory:
-        """What a POP3 session is given."""
+    def _maildrops(self) -> Maildrops:
         lock = locks.lock(self._config, self._reactor, self._workers, self._store_of)
         if isinstance(lock, BucketLock):
             locks.TryOut(lock, locks.to_try_out(self._config)).setServiceParent(self.gateway)
-        return logins.pop3_mailbox(
-            maildrops.maildrops(self._config, self._reactor, self._readers, self._workers, self._store_of, lock)
-        )
+        return maildrops.maildrops(self._config, self._reactor, self._readers, self._workers, self._store_of, lock)
 
     def sending(self) -> dict[InterfaceClass, Factory]:
         """What a submission session is given; nothing where nobody submits."""
@@ -183,6 +187,20 @@ class _House:
             sns.setServiceParent(self.gateway)
             for listener, site in sns_doors(self._config, self._reactor, sns.door, certificates):
                 self.gateway.listen(listener, site)
+
+    def show(self, portal: Portal, certificates: CertificateStore | None) -> None:
+        """The page, and the API where there is a table of aliases."""
+        config, reactor = self._config, self._reactor
+        if not config.page.listeners:
+            return
+        table = self._mail.aliases
+        people = residents(config, stores.places(config), self._store_of)
+        api = alias_api(config, table, people) if table is not None else None
+        summaries = Summaries(self.maildrops.figures, reactor.seconds, settings(config))
+        page = PageService(config, reactor, portal, summaries, api)
+        page.setServiceParent(self.gateway)
+        for listener, site in page_doors(config, reactor, page, certificates):
+            self.gateway.listen(listener, site)
 
     def collect(self) -> None:
         """Mail that comes in, where there is a queue or a sweep."""

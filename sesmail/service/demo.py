@@ -42,6 +42,13 @@ relay:
   courier: outbox
   outbox: {outbox}
   local_domains: [{domain}]
+aliases:
+  table: sqlite
+page:
+  listeners:
+    - endpoint: tcp:{page_port}:interface=127.0.0.1
+      tls: none
+  admins: [{local}@{domain}]
 tls:
   self_signed: true
 service:
@@ -58,6 +65,7 @@ class Demo:
     tls_port: int = 2995
     submission_port: int = 2587
     submission_tls_port: int = 2465
+    page_port: int = 8080
 
     @property
     def config(self) -> Path:
@@ -83,10 +91,12 @@ class Demo:
         text = _CONFIG.format(
             url=root.as_uri(),
             domain=DOMAIN,
+            local=LOCAL,
             port=self.port,
             tls_port=self.tls_port,
             submission_port=self.submission_port,
             submission_tls_port=self.submission_tls_port,
+            page_port=self.page_port,
             outbox=_quoted(self.outbox),
             state=_quoted(self.folder / "state"),
         )

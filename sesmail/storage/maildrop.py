@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -20,6 +21,14 @@ from sesmail.storage.store import Reader, Remove
 
 DAY = 86_400
 NOTHING: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How much there is in a mailbox. Octets are those of LIST."""
+
+    messages: int
+    octets: int
 
 
 class Window(Protocol):
@@ -177,16 +186,33 @@ class Maildrops:
             await hold.release()
             raise
 
+    async def figures(self, place: Place | None) -> Figures:
+        """Of all that is there now, whoever has it locked. Raises Unavailable."""
+        if place is None or place.store.url == NO_STORE:
+            return Figures(0, 0)
+        if place == DEMO:
+            sample = Sample(self._began)
+            return Figures(len(sample), sum(map(sample.octets, range(len(sample)))))
+        _, snapshot = await self._opened(place)
+        octets = 0
+        for start in range(0, len(snapshot), SLICE):
+            octets += sum(map(snapshot.octets, range(start, min(start + SLICE, len(snapshot)))))
+            await self._pause()
+        return Figures(len(snapshot), octets)
+
     async def _listed(self, place: Place, hold: Hold) -> Session:
+        mailbox, snapshot = await self._opened(place)
+        listing, reader = snapshot.listing, self._reader_for(place.store)
+        window = self._window(reader, lambda index: (listing.key(index), listing.sizes[index]), len(listing))
+        remove = self._remove_for(place.store)
+        return Session(mailbox, snapshot, window, remove, hold, keep_after=self._keep_after(), pause=self._pause)
+
+    async def _opened(self, place: Place) -> tuple[Mailbox, Snapshot]:
         reader = self._reader_for(place.store)
         place = await self._namesakes.complete(reader, place)
         made = Mailbox(place, self._learned, self._passwd)
         mailbox = self._mailboxes.setdefault((place.store, place.prefix, place.nested), made)
-        snapshot = await mailbox.open(reader, place, self._pause)
-        listing = snapshot.listing
-        window = self._window(reader, lambda index: (listing.key(index), listing.sizes[index]), len(listing))
-        remove = self._remove_for(place.store)
-        return Session(mailbox, snapshot, window, remove, hold, keep_after=self._keep_after(), pause=self._pause)
+        return mailbox, await mailbox.open(reader, place, self._pause)
 
     def _keep_after(self) -> bytes:
         if self._expire_days is None:

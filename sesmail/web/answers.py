@@ -44,6 +44,11 @@ _EMPTY = (204, 304)
 _FIELD = re.compile(r"[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?")
 
 
+def phrase(code: int) -> str:
+    """The words for a status, as RFC 9110 has them; none for one that it has not."""
+    return _PHRASES.get(code, "")
+
+
 @dataclass(frozen=True)
 class Head:
     """A request without its body. `path` is as it was written, without the query; `length` is None for a body in chunks.
@@ -86,7 +91,7 @@ class Answer:
     def octets(self, now: float, *, last: bool, bare: bool, always: tuple[tuple[str, str], ...] = ()) -> bytes:
         """As it goes over the line at that time (seconds since 1970). `last`: the connection ends with it; `bare`: it answers a HEAD;
         `always`: headers that every answer has."""
-        status = f"{self.code} {_PHRASES.get(self.code, '')}".rstrip()
+        status = f"{self.code} {phrase(self.code)}".rstrip()
         content = f"{status}\n".encode("ascii") if self.body is None else self.body
         headers = [
             ("Server", "sesmail"),

@@ -47,9 +47,9 @@ class DemoHouse:
 @contextmanager
 def running(folder: Path) -> Iterator[DemoHouse]:
     """`sesmail demo`, listening on all its ports."""
-    ports = free_ports(4)
+    ports = free_ports(5)
     demo = Demo(folder / "demo", *ports)
-    names = ("--port", "--tls-port", "--submission-port", "--submission-tls-port")
+    names = ("--port", "--tls-port", "--submission-port", "--submission-tls-port", "--page-port")
     given = [word for name, port in zip(names, ports, strict=True) for word in (name, str(port))]
     process = Guarded(
         [sys.executable, "-m", "sesmail.cli.main", "demo", "--directory", demo.folder, *given],

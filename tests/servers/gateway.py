@@ -22,7 +22,7 @@ _TCP = re.compile(r"\btcp:(?:port=)?(\d+)")
 
 
 class Gateway:
-    """A running gateway. `ports` are those of its listeners, in the order of the configuration, POP3 first."""
+    """A running gateway. `ports` are those of its listeners, POP3 first, then submission, then the page."""
 
     def __init__(self, directory: Path, config: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         self.directory = directory
@@ -124,6 +124,6 @@ def started(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -
 
 
 def _ports(config: Mapping[str, Any]) -> list[int]:
-    listeners = [one for section in ("pop3", "submission") for one in config.get(section, {}).get("listeners", [])]
+    listeners = [one for section in ("pop3", "submission", "page") for one in config.get(section, {}).get("listeners", [])]
     found = [_TCP.search(listener["endpoint"]) for listener in listeners]
     return [int(match[1]) for match in found if match]
