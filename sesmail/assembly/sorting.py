@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from sesmail.aliases.lookups import Owners, Reading, Uses, in_table, left_in_table, owners
 from sesmail.aliases.table import Table
-from sesmail.assembly.addressmap import AddressMap
+from sesmail.assembly.addresses import Addresses, address_map
 from sesmail.assembly.agents import agents
 from sesmail.assembly.aliastable import alias_table
 from sesmail.assembly.couriers import outward_courier, ses_client
 from sesmail.assembly.ids import hostname
-from sesmail.assembly.residents import Residents, names, residents
-from sesmail.assembly.routing import OurDomains, address_rules, bad_targets, home, model, routing
+from sesmail.assembly.residents import residents
+from sesmail.assembly.routing import OurDomains, bad_targets, home, routing
 from sesmail.assembly.senders import Senders
 from sesmail.assembly.stores import StoreOf, blocking_stores, clients, incoming_store, places
-from sesmail.auth.names import fold
 from sesmail.aws.receipt import Incoming
 from sesmail.aws.suppression import Suppression
 from sesmail.config.problems import ConfigError, Problem, Where
@@ -34,7 +32,6 @@ from sesmail.delivery.original import Unsealed
 from sesmail.delivery.reports import Reports
 from sesmail.delivery.routing import Routing
 from sesmail.delivery.sorter import Sorter
-from sesmail.delivery.uses import Count, nobody_counts
 from sesmail.errors import MailError
 from sesmail.interfaces import StorePlace
 from sesmail.relay.courier import Courier
@@ -94,15 +91,14 @@ def _receiving(config: Config, end: ExitStack, store_of: StoreOf, unsealed_of: U
     table = address_map(config)
     where = places(config)
     people = residents(config, where, store_of)
-    kept = _Kept(config, people, table, end)
-    ours = OurDomains(config, people, kept.table)
-    plans = routing(config, kept.addresses, home(config, where, people), ours)
+    known = Addresses(config, people, table, alias_table(config, end))
+    plans = routing(config, known.model, home(config, where, people), known.ours)
     outward = outward_courier(config, end)
     carriers = agents(config, outward.send, end)
     box = inbox(config, store_of, unsealed_of)
-    sorter = Sorter(box, plans, carriers, store_of, count=kept.count)
-    local = Local(box, plans, carriers, store_of, now=time.time, count=kept.count)
-    reports = _reports(config, local, ours)
+    sorter = Sorter(box, plans, carriers, store_of, count=known.count)
+    local = Local(box, plans, carriers, store_of, now=time.time, count=known.count)
+    reports = _reports(config, local, known.ours)
     return Receiving(
         inbox=box,
         routing=plans,
@@ -111,9 +107,9 @@ def _receiving(config: Config, end: ExitStack, store_of: StoreOf, unsealed_of: U
         intake=Intake(Incoming(box.bucket, box.prefix), sorter.sort, reports.take),
         local=local,
         held=Held(box),
-        senders=Senders(names(config), address_rules(config), kept.owners, _by_address(config)),
+        senders=known.senders,
         outward=outward,
-        aliases=kept.table,
+        aliases=known.aliases,
         reload=table.reload if table else None,
     )
 
@@ -132,17 +128,6 @@ def inbox(config: Config, store_of: StoreOf, unsealed_of: UnsealedOf | None = No
     )
 
 
-def address_map(config: Config) -> AddressMap | None:
-    """The map of section aliases. Raises ConfigError when it cannot be used."""
-    spec = config.aliases.map
-    if spec is None:
-        return None
-    try:
-        return AddressMap(spec)
-    except MailError as error:
-        raise ConfigError([Problem(Where(config.source or "configuration"), "aliases.map", str(error))]) from error
-
-
 def _reports(config: Config, local: Local, domains: OurDomains) -> Reports:
     given, routes = config.feedback, config.routing
     return Reports(
@@ -153,29 +138,3 @@ def _reports(config: Config, local: Local, domains: OurDomains) -> Reports:
         silent=[one for one in (routes.forward_from, routes.bounce_from) if one is not None],
         suppress=Suppression(ses_client(config)).put if given.suppress else None,
     )
-
-
-class _Kept:
-    """What is known of addresses, with the table of aliases or without one."""
-
-    def __init__(self, config: Config, people: Residents, table: AddressMap | None, end: ExitStack) -> None:
-        self.table = alias_table(config, end)
-        self.owners: list[Owners] = [table.resolve] if table else []
-        self.count: Count = nobody_counts
-        if self.table is None:
-            self.addresses = model(config, people, table)
-        else:
-            reading = Reading(config.aliases.mailbox, config.aliases.require_domain)
-            look_up = in_table(self.table, reading)
-            self.addresses = model(config, people, table, [look_up], [left_in_table(self.table, reading)])
-            self.owners.append(owners(self.table, reading))
-            self.count = Uses(self.addresses, look_up, self.table).count
-
-
-def _by_address(config: Config) -> Mapping[str, str]:
-    """The accounts of the configuration, by addresses that are nobody's name."""
-    known = names(config)
-    users = config.auth.users if "static" in config.auth.checkers else ()
-    named = {known.complete(user.name.encode()) for user in users}
-    found = {fold(user.address): known.complete(user.name.encode()) for user in users if user.address}
-    return {address: name for address, name in found.items() if address not in named}

@@ -71,7 +71,10 @@ class Targets:
         text = target.text
         if len(text) > LONGEST_TEXT:
             raise Malformed(f"a target has at most {LONGEST_TEXT} characters")
-        if text.lower() == _IN_STORE and self._in_store is not None:
+        if text.lower() == _IN_STORE:
+            if self._in_store is None:
+                # Its mail must not be refused as if nobody were there.
+                raise Malformed("S3 stands for a mailbox that is not named: set routing.in_store, or aliases.mailbox")
             return self.read(Target(Disposition.DELIVER, self._in_store, trusted=True))
         scheme, colon, what = text.partition(":")
         if colon and scheme.isalnum():

@@ -120,7 +120,8 @@ def test_the_mailbox_for_older_tables_is_that_of_the_configuration_or_of_the_own
 
 def test_without_an_owner_or_a_mailbox_mail_of_older_tables_is_kept(house: House) -> None:
     house.alias("old@shop.example", "S3")
-    assert house.leads("old@shop.example") == [Hold(Reason.UNKNOWN)]
+    assert house.leads("old@shop.example") == [Hold(Reason.BAD_TARGET)]
+    assert check(house, "old@shop.example") == "250"
 
 
 def check(house: House, address: str) -> str:

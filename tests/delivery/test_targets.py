@@ -125,7 +125,7 @@ def test_nobody_of_ours_is_forwarded_to_and_nobody_is_lost() -> None:
 def test_the_store_has_one_mailbox_for_tacomails_aliases() -> None:
     assert read("S3", trusted=False, targets=Targets(home, (), in_store="lmtp:all")) == Lmtp("all")
     assert read("s3", targets=Targets(home, (), in_store="eve")) == Hold(Reason.UNKNOWN)
-    assert read("S3") == Hold(Reason.UNKNOWN)
+    assert read("S3") == Hold(Reason.BAD_TARGET)
 
 
 def test_what_no_table_delivers_has_a_rule_of_its_own() -> None:

@@ -1,0 +1,59 @@
+"""Everything that knows addresses, put together from the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sesmail.aliases.lookups import Owners, Reading, Uses, in_table, left_in_table, owners
+from sesmail.aliases.table import Table
+from sesmail.assembly.addressmap import AddressMap
+from sesmail.assembly.residents import Residents, names
+from sesmail.assembly.routing import OurDomains, address_rules, model
+from sesmail.assembly.senders import Senders
+from sesmail.auth.names import fold
+from sesmail.config.problems import ConfigError, Problem, Where
+from sesmail.config.table import Config
+from sesmail.delivery.uses import Count, nobody_counts
+from sesmail.errors import MailError
+
+
+class Addresses:
+    """Of the configuration, its map and its table of aliases. Blocking, to be used by several threads.
+
+    `model` says where mail goes, `senders` who may send as what, `ours` which domains are ours; `count` counts uses of aliases.
+    """
+
+    def __init__(self, config: Config, people: Residents, table: AddressMap | None, aliases: Table | None) -> None:
+        self.aliases = aliases
+        self.ours = OurDomains(config, people, aliases)
+        self.count: Count = nobody_counts
+        owning: list[Owners] = [table.resolve] if table else []
+        if aliases is None:
+            self.model = model(config, people, table)
+        else:
+            reading = Reading(config.aliases.mailbox, config.aliases.require_domain)
+            look_up = in_table(aliases, reading)
+            self.model = model(config, people, table, [look_up], [left_in_table(aliases, reading)])
+            self.count = Uses(self.model, look_up, aliases).count
+            owning.append(owners(aliases, reading))
+        self.senders = Senders(names(config), address_rules(config), owning, _by_address(config))
+
+
+def address_map(config: Config) -> AddressMap | None:
+    """The map of section aliases. Raises ConfigError when it cannot be used."""
+    spec = config.aliases.map
+    if spec is None:
+        return None
+    try:
+        return AddressMap(spec)
+    except MailError as error:
+        raise ConfigError([Problem(Where(config.source or "configuration"), "aliases.map", str(error))]) from error
+
+
+def _by_address(config: Config) -> Mapping[str, str]:
+    """The accounts of the configuration, by addresses that are nobody's name."""
+    known = names(config)
+    users = config.auth.users if "static" in config.auth.checkers else ()
+    named = {known.complete(user.name.encode()) for user in users}
+    found = {fold(user.address): known.complete(user.name.encode()) for user in users if user.address}
+    return {address: name for address, name in found.items() if address not in named}
