@@ -95,7 +95,7 @@ def notice(said: Part, incoming: Incoming) -> Notice | None:
         return None
     receipt = said.member("receipt")
     bucket, key = _place(receipt.member("action"), message_id, incoming)
-    recipients, unreadable = _recipients(receipt.member("recipients"))
+    recipients, unreadable = recipients_of(receipt.member("recipients"))
     return Notice(
         message_id,
         bucket,
@@ -120,7 +120,8 @@ def _place(action: Part, message_id: str, incoming: Incoming) -> tuple[str, str]
     )
 
 
-def _recipients(listed: Part) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def recipients_of(listed: Part) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The ``recipients`` of a receipt: those that are addresses, and what else stands there; see Notice. Raises Malformed."""
     # Header addresses (mail.destination) are no recipients: they miss Bcc and lists, and a sender can write anything there.
     addresses: dict[str, None] = {}
     unreadable: dict[str, None] = {}

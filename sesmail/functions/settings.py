@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from sesmail.config.load import from_text
 from sesmail.config.problems import ConfigError, Problem, Where
@@ -21,32 +21,36 @@ submission: {listeners: [], hostname: sesmail-function}
 service: {state_dir: /tmp/sesmail}
 incoming: {prefix: new/}
 """
+# Somebody waits for the answer, SES for half a minute: there must be time to say that nothing could be found out.
+_WAITED_FOR = "storage: {{connect_timeout: 2, read_timeout: 4, attempts: 2{more}}}\n"
+_WITHOUT_STORE = "auth: {checkers: [static]}\n"
+# In such a table are aliases that get mail with any of these.
+_OF_TABLE = 'routing: {separators: ["+", "--", "#", "="]}\n'
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a function is told.
-
-    `table` names the table of aliases in DynamoDB, None where there is none. Secrets are in no `repr`.
-    """
-
-    config: Config = field(repr=False)
-    table: str | None = None
-
-
-def settings(environ: Mapping[str, str]) -> Settings:
+def settings(environ: Mapping[str, str]) -> Config:
     """Read ``SESMAIL__SECTION__KEY`` and POSTFIX_DYNAMODB_TABLE; files are read where a variable names one, and nothing else is.
 
     Raises ConfigError with every problem that was found; it never repeats a secret.
     """
-    config = from_text(_BASE, "function", environ)
+    config = _read(_BASE, environ)
     if not environ.get(_STORE):
         raise _refusal(_STORE, "must be set: s3://BUCKET, in which the mailboxes are")
     if not (config.incoming.url or config.storage.url).startswith("s3://"):
         raise _refusal(_IN, "must be set: s3://BUCKET, in which mail comes in, as storage.url is no bucket")
+    return config
+
+
+def quick_settings(environ: Mapping[str, str]) -> Config:
+    """The same for a function that somebody waits for, and that need not know where mail lies."""
+    stored = bool(environ.get(_STORE))
+    return _read(_BASE + _WAITED_FOR.format(more="" if stored else ", url: none") + ("" if stored else _WITHOUT_STORE), environ)
+
+
+def _read(base: str, environ: Mapping[str, str]) -> Config:
+    config = from_text(base + (_OF_TABLE if environ.get(TABLE) else ""), "function", environ)
     # That nothing is served by POP3 is as it must be.
-    warnings = tuple(one for one in config.warnings if not one.startswith("pop3."))
-    return Settings(replace(config, warnings=warnings), environ.get(TABLE) or None)
+    return replace(config, warnings=tuple(one for one in config.warnings if not one.startswith("pop3.")))
 
 
 def _refusal(variable: str, what: str) -> ConfigError:

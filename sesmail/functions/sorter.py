@@ -34,7 +34,7 @@ def sort(event: object, context: object) -> dict[str, str]:
 
 @cache
 def _intake() -> Intake:
-    config = settings(os.environ).config
+    config = settings(os.environ)
     # Lambda's own logger stays as it is: at lower levels AWS's libraries log what they sign.
     logging.getLogger("sesmail").setLevel(config.log.level.upper())
     for warning in config.warnings:

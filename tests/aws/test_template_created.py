@@ -130,7 +130,7 @@ def test_the_function_has_what_it_needs_to_run() -> None:
     found = client("lambda").get_function_configuration(FunctionName=made().names["SortFunction"])
     assert found["Handler"] == "sesmail.functions.sorter.sort"
     variables = found["Environment"]["Variables"]
-    assert settings(variables).config.mailboxes.domains == tuple(_DOMAINS)
+    assert settings(variables).mailboxes.domains == tuple(_DOMAINS)
     assert variables["SESMAIL__STORAGE__URL"] == f"s3://{made().outputs['BucketName']}"
 
 

@@ -150,7 +150,7 @@ def test_the_variables_named_are_options() -> None:
 
 def test_the_route_shown_is_a_good_one() -> None:
     name, value = re.findall(r"^    (SESMAIL__ROUTING__ROUTES)=(.*)$", _TEXT, re.MULTILINE)[0]
-    (route,) = settings({"SESMAIL__STORAGE__URL": "s3://example-mail", name: value}).config.routing.routes
+    (route,) = settings({"SESMAIL__STORAGE__URL": "s3://example-mail", name: value}).routing.routes
     assert (route.address, route.to) == ("tom@example.com", ("maildir:/mnt/Maildir/tom",))
 
 

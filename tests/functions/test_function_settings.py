@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sesmail.config.problems import ConfigError
-from sesmail.functions.settings import settings
+from sesmail.functions.settings import quick_settings, settings
 
 _STORE = {"SESMAIL__STORAGE__URL": "s3://mail-of-example"}
 
@@ -21,7 +21,7 @@ def problems(environ: Mapping[str, str]) -> list[str]:
 
 
 def test_a_bucket_is_all_that_must_be_set() -> None:
-    config = settings(_STORE).config
+    config = settings(_STORE)
     assert (config.storage.url, config.incoming.prefix) == ("s3://mail-of-example", "new/")
     assert config.warnings == ()
     assert not any(config.listeners.values())
@@ -30,7 +30,7 @@ def test_a_bucket_is_all_that_must_be_set() -> None:
 def test_every_option_is_a_variable() -> None:
     routes = '[{address: tom@example.com, to: ["maildir:/mnt/Maildir/tom"]}, {address: ann@example.com, to: ["drop:"]}]'
     given = {"SESMAIL__ROUTING__ROUTES": routes, "SESMAIL__INCOMING__PREFIX": "", "SESMAIL__ROUTING__SEPARATORS": '["+", "--"]'}
-    config = settings(_STORE | given).config
+    config = settings(_STORE | given)
     assert [(one.address, one.to) for one in config.routing.routes] == [
         ("tom@example.com", ("maildir:/mnt/Maildir/tom",)),
         ("ann@example.com", ("drop:",)),
@@ -39,7 +39,7 @@ def test_every_option_is_a_variable() -> None:
 
 
 def test_variables_of_other_programs_are_nobody_s_business() -> None:
-    assert settings(_STORE | {"AWS_REGION": "eu-west-1", "POP3_HOST": "x", "PORT": "1"}).config == settings(_STORE).config
+    assert settings(_STORE | {"AWS_REGION": "eu-west-1", "POP3_HOST": "x", "PORT": "1"}) == settings(_STORE)
 
 
 def test_no_file_that_lies_about_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +48,7 @@ def test_no_file_that_lies_about_is_read(tmp_path: Path, monkeypatch: pytest.Mon
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).write_text("storage: {url: s3://somebody-else}\nincoming: {prefix: other/}\n")
     environ = {"HOME": str(tmp_path)}
-    assert settings(_STORE | environ).config.incoming.prefix == "new/"
+    assert settings(_STORE | environ).incoming.prefix == "new/"
     assert problems(environ) == ["SESMAIL__STORAGE__URL: must be set: s3://BUCKET, in which the mailboxes are"]
 
 
@@ -62,7 +62,7 @@ def test_all_problems_are_told_at_once_each_with_its_variable() -> None:
 def test_mail_can_only_come_into_a_bucket() -> None:
     given = {"SESMAIL__STORAGE__URL": "file:///mnt/mail"}
     assert [one.partition(":")[0] for one in problems(given)] == ["SESMAIL__INCOMING__URL"]
-    config = settings(given | {"SESMAIL__INCOMING__URL": "s3://mail-of-example"}).config
+    config = settings(given | {"SESMAIL__INCOMING__URL": "s3://mail-of-example"})
     assert (config.storage.url, config.incoming.url) == ("file:///mnt/mail", "s3://mail-of-example")
 
 
@@ -81,10 +81,23 @@ def test_a_secret_is_in_no_text() -> None:
 
 def test_a_secret_may_lie_in_a_file_or_in_another_variable() -> None:
     keys = {"SESMAIL__STORAGE__ACCESS_KEY_ID": "AKIAEXAMPLE000000000", "SESMAIL__STORAGE__SECRET_ACCESS_KEY": "env:KEY"}
-    assert settings(_STORE | keys | {"KEY": "hunter2"}).config.storage.secret_access_key == "hunter2"
+    assert settings(_STORE | keys | {"KEY": "hunter2"}).storage.secret_access_key == "hunter2"
     assert problems(_STORE | keys)[0].endswith("environment variable KEY is not set")
 
 
-@pytest.mark.parametrize(("given", "kept"), [({"POSTFIX_DYNAMODB_TABLE": "aliases"}, "aliases"), ({}, None)])
-def test_the_table_of_aliases_has_the_name_that_tacomail_gave_it(given: dict[str, str], kept: str | None) -> None:
-    assert settings(_STORE | given).table == kept
+def test_the_variable_of_tacomail_names_the_table_and_keeps_its_separators() -> None:
+    for read in (settings, quick_settings):
+        config = read(_STORE | {"POSTFIX_DYNAMODB_TABLE": "aliases"})
+        assert (config.aliases.table, config.aliases.dynamodb_table) == ("dynamodb", "aliases")
+        assert config.routing.separators == ("+", "--", "#", "=")
+        assert read(_STORE).aliases.table == "none"
+        assert read(_STORE).routing.separators == ("+",)
+
+
+def test_a_function_that_somebody_waits_for_needs_no_bucket_and_has_no_time_to_lose() -> None:
+    without, stored = quick_settings({}), quick_settings(_STORE)
+    assert (without.storage.url, stored.storage.url) == ("none", "s3://mail-of-example")
+    assert (without.auth.checkers, "passwd" in stored.auth.checkers) == (("static",), True)
+    assert without.warnings == stored.warnings == ()
+    for config in (without, stored):
+        assert (config.storage.connect_timeout + config.storage.read_timeout) * config.storage.attempts < 25
