@@ -14,6 +14,8 @@ _BLOCK = 100
 # Not the common source of chance: property tests seed that one, in every process alike.
 _chance = random.SystemRandom()
 _claims: list[socket.socket] = []
+# How many times longer than a quiet machine a busy one may take.
+_PATIENCE = 3
 
 
 def free_port() -> int:
@@ -66,8 +68,8 @@ def answers(port: int) -> bool:
 
 
 def wait_until(true: Callable[[], bool], *, seconds: float, what: Callable[[], str]) -> None:
-    """Poll until `true()`; after `seconds` raises TimeoutError with the text of `what()`."""
-    deadline = time.monotonic() + seconds
+    """Poll until `true()`; when that takes a quiet machine more than `seconds`, raises TimeoutError with the text of `what()`."""
+    deadline = time.monotonic() + seconds * _PATIENCE
     while not true():
         if time.monotonic() > deadline:
             raise TimeoutError(what())
