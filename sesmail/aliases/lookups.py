@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from sesmail.aliases.model import Disposition as To
 from sesmail.aliases.model import LookUp, Model, Target
-from sesmail.aliases.records import IN_STORE, Alias
+from sesmail.aliases.records import IN_STORE, Alias, DestinationRecord, Domain
 from sesmail.aliases.table import Table
 from sesmail.errors import MailError
 from sesmail.mail.address import Address
@@ -24,6 +24,14 @@ Owners: TypeAlias = Callable[[str], Sequence[str]]
 """The accounts, and the addresses of accounts, that may send as this address, in lower case. Raises Unavailable."""
 
 
+class Rows(Protocol):
+    """What a table says; see Table."""
+
+    def get(self, local: str, domain: str) -> Alias | None: ...
+    def domains(self) -> Sequence[Domain] | None: ...
+    def destinations(self) -> Sequence[DestinationRecord]: ...
+
+
 @dataclass(frozen=True)
 class Reading:
     """How a table is read. `mailbox`: the account that IN_STORE stands for; None is the owner of the alias, and where it has none what the
@@ -33,7 +41,7 @@ class Reading:
     require_domain: bool = False
 
 
-def in_table(table: Table, reading: Reading) -> LookUp:
+def in_table(table: Rows, reading: Reading) -> LookUp:
     """Its aliases. One that is not active is INACTIVE, and so is one in a domain that is not, or of whose destinations all are registered
     as inactive; where a domain or a destination is not registered, it counts as active. What people wrote there is not trusted."""
 
@@ -48,7 +56,7 @@ def in_table(table: Table, reading: Reading) -> LookUp:
     return look_up
 
 
-def left_in_table(table: Table, reading: Reading) -> LookUp:
+def left_in_table(table: Rows, reading: Reading) -> LookUp:
     """What its domains have for addresses that are no alias: nothing where a domain is not active."""
 
     def look_up(address: str) -> Sequence[Target]:
@@ -59,7 +67,7 @@ def left_in_table(table: Table, reading: Reading) -> LookUp:
     return look_up
 
 
-def owners(table: Table, reading: Reading) -> Owners:
+def owners(table: Rows, reading: Reading) -> Owners:
     """Whose aliases they are, and to whom their mail goes. Nobody sends as what takes no mail: no answer could come back."""
 
     def look_up(address: str) -> Sequence[str]:
@@ -98,12 +106,12 @@ class Uses:
         return found[0] if found is not None and found[1] is self._counted else None
 
 
-def _alias(table: Table, address: str) -> Alias | None:
+def _alias(table: Rows, address: str) -> Alias | None:
     parsed = Address.parse(address)
     return table.get(parsed.local, parsed.domain)
 
 
-def _takes_mail(table: Table, alias: Alias, reading: Reading) -> bool:
+def _takes_mail(table: Rows, alias: Alias, reading: Reading) -> bool:
     domains = table.domains()
     registered = next((domain for domain in domains or () if domain.name == alias.domain), None)
     if registered is None:
@@ -111,7 +119,7 @@ def _takes_mail(table: Table, alias: Alias, reading: Reading) -> bool:
     return alias.active and registered.active
 
 
-def _targets(table: Table, destinations: Sequence[str], mailbox: str | None) -> Sequence[Target]:
+def _targets(table: Rows, destinations: Sequence[str], mailbox: str | None) -> Sequence[Target]:
     """An alias without any leads to nothing that could be read, so that its mail is held."""
     closed = {record.address.lower() for record in table.destinations() if not record.active}
     left = [text for text in destinations or ("",) if text.lower() not in closed]
