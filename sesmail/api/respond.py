@@ -17,6 +17,7 @@ from sesmail.api.http import Caller, Request, Response
 from sesmail.api.problems import NoSuchPath, our_fault, problem
 from sesmail.api.resources import Resource, asked
 from sesmail.api.rights import Rights
+from sesmail.api.tacomail import PATHS, Tacomail
 from sesmail.errors import MailError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -24,15 +25,23 @@ log = logging.getLogger(__name__)
 BASE = "/api/v1/"
 """What all paths of this version begin with."""
 
-# No right is wider than that of a table without users.
-_NO_RIGHTS = Rights()
+_USUAL = Rights()
 
 
 class Api:
-    """Blocking, to be called from several threads at once. `now` gives seconds since 1970, `new_id` identifiers that no alias has."""
+    """Blocking, to be called from several threads at once.
+
+    `now` gives seconds since 1970, `new_id` identifiers that no alias has. With `tacomail` the paths of tacomail-api are answered too.
+    """
 
     def __init__(
-        self, table: Table, *, now: Callable[[], float], new_id: Callable[[], str], rights: Rights = _NO_RIGHTS
+        self,
+        table: Table,
+        *,
+        now: Callable[[], float],
+        new_id: Callable[[], str],
+        rights: Rights = _USUAL,
+        tacomail: bool = False,
     ) -> None:
         domains = Domains(table, rights, now=now)
         destinations = Destinations(table, rights, now=now)
@@ -42,9 +51,12 @@ class Api:
             "domains": DomainPaths(domains),
             "destinations": DestinationPaths(destinations),
         }
+        self._tacomail = Tacomail(aliases, domains, destinations) if tacomail else None
 
     def respond(self, request: Request, caller: Caller) -> Response:
         """Never raises. A change is durable when the answer is one of success."""
+        if self._tacomail is not None and request.path.removeprefix("/").partition("/")[0] in PATHS:
+            return self._tacomail.respond(request, caller)
         try:
             return self._answer(request, caller)
         except Unavailable as error:

@@ -29,7 +29,7 @@ class Rights:
     """What is known here beside the table.
 
     `is_mailbox`: whether an address is an account's own; blocking, raises Unavailable. `separators` begin a tag. `store_owner`: the
-    account or address whose mailbox S3 is, ``""`` for none. `domains`: those in which aliases may be as long as the table has none.
+    account or address whose mailbox S3 is, ``""`` where it is that of the alias's owner. `domains`: those in which aliases may be as long as the table has none.
     """
 
     is_mailbox: Callable[[str], bool] = _nobody
@@ -65,7 +65,7 @@ class Rights:
         except Malformed:
             # A login that no mail can come to.
             own = []
-        if self.store_owner and self.store_owner in (caller.name, caller.address, *own):
+        if not self.store_owner or self.store_owner in (caller.name, caller.address, *own):
             own.append(IN_STORE)
         return tuple(own)
 

@@ -60,9 +60,9 @@ class Asking:
 
 
 def api(table: Table, rights: Rights = RIGHTS) -> Api:
-    """With identifiers id-1, id-2 and so on, at NOW."""
+    """With identifiers id-1, id-2 and so on, at NOW; tacomail's paths are there."""
     numbers = itertools.count(1)
-    return Api(table, now=lambda: NOW, new_id=lambda: f"id-{next(numbers)}", rights=rights)
+    return Api(table, now=lambda: NOW, new_id=lambda: f"id-{next(numbers)}", rights=rights, tacomail=True)
 
 
 def asking(folder: Path, *domains: str, rights: Rights = RIGHTS) -> Asking:
