@@ -17,6 +17,9 @@ from sesmail.functions.settings import quick_settings
 
 log = logging.getLogger(__name__)
 
+# Seconds for the answer itself.
+_SPARE = 2.0
+
 
 class Context(Protocol):
     """What Lambda tells of the call."""
@@ -34,7 +37,7 @@ def judge(event: object, context: Context) -> dict[str, str]:
 
 def _answer(event: object, context: Context) -> Answer:
     try:
-        return _answering().answer(question(event), lambda: context.get_remaining_time_in_millis() / 1000)
+        return _answering().answer(question(event), context.get_remaining_time_in_millis() / 1000 - _SPARE)
     except ConfigError as error:
         log.error("mail is stored unseen: %s", "; ".join(map(str, error.problems)))
     except MailError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
 
 import pytest
 
@@ -37,8 +37,8 @@ def asked(*names: str, mark: str | None = None, unreadable: tuple[str, ...] = ()
     return Question(MESSAGE_ID, people, unreadable, () if mark is None else (mark,))
 
 
-def answer(*names: str, mark: str | None = None, left: Callable[[], float] = lambda: 25.0, **settings: object) -> Answer:
-    return Answering(plan, **settings).answer(asked(*names, mark=mark), left)  # type: ignore[arg-type]
+def answer(*names: str, mark: str | None = None, **settings: object) -> Answer:
+    return Answering(plan, **settings).answer(asked(*names, mark=mark), 25.0)  # type: ignore[arg-type]
 
 
 STOP, CONTINUE = Answer.STOP, Answer.CONTINUE
@@ -76,27 +76,37 @@ def test_what_cannot_be_found_out_is_stored_or_bounced_but_never_dropped(
     assert "cannot be found out" in caplog.text
 
 
-def test_there_is_time_left_to_answer() -> None:
-    seconds = iter([25.0, 25.0, 4.0])
-    assert answer("nobody", "nobody", "live", left=lambda: next(seconds), closed=True) is CONTINUE
+def test_what_hangs_is_answered_for_in_time() -> None:
+    hangs = threading.Event()
+
+    def hanging(recipient: str) -> Plan:
+        hangs.wait(60)
+        return plan(recipient)
+
+    try:
+        assert Answering(hanging).answer(asked("nobody"), 0.05) is STOP
+        assert Answering(hanging, closed=True).answer(asked("nobody"), 0.05) is CONTINUE
+        assert Answering(hanging, closed=True).answer(asked("quiet", mark="yes"), 0.05) is STOP
+    finally:
+        hangs.set()
 
 
 def test_what_is_no_address_is_for_the_sorter_to_keep() -> None:
-    assert Answering(plan, closed=True).answer(asked("nobody", unreadable=("x@[192.0.2.1]",)), lambda: 25.0) is STOP
+    assert Answering(plan, closed=True).answer(asked("nobody", unreadable=("x@[192.0.2.1]",)), 25.0) is STOP
 
 
 def test_a_sender_cannot_pretend_to_have_passed_the_first_rule() -> None:
     answering = Answering(plan, mark="secret")
-    assert answering.answer(asked("nobody", mark="yes"), lambda: 25.0) is CONTINUE
-    assert answering.answer(asked("nobody", mark="secret"), lambda: 25.0) is STOP
-    assert answering.answer(asked("quiet", mark="secret"), lambda: 25.0) is CONTINUE
+    assert answering.answer(asked("nobody", mark="yes"), 25.0) is CONTINUE
+    assert answering.answer(asked("nobody", mark="secret"), 25.0) is STOP
+    assert answering.answer(asked("quiet", mark="secret"), 25.0) is CONTINUE
 
 
 def test_uses_are_counted_the_second_time_alone() -> None:
     counted: list[str] = []
     answering = Answering(plan, count=counted.extend)
     for mark in (None, "yes"):
-        answering.answer(asked("live", "quiet", mark=mark), lambda: 25.0)
+        answering.answer(asked("live", "quiet", mark=mark), 25.0)
     assert counted == ["live@example.com", "quiet@example.com"]
 
 
