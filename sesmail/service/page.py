@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -14,6 +15,7 @@ from zope.interface import Interface
 
 from sesmail.api.http import Caller, Request, Response
 from sesmail.api.respond import Api
+from sesmail.api.tokens import caller
 from sesmail.auth.names import fold
 from sesmail.auth.realm import Logout
 from sesmail.config.page import PageListener
@@ -77,7 +79,8 @@ class PageService(MultiService):
     def _door(self, config: Config, reactor: Any) -> PageDoor:
         given = config.page
         sessions = Sessions(reactor.seconds, idle=given.idle, lifetime=given.lifetime)
-        visitors = Visitors(sessions, base=given.base, admins=[fold(name) for name in given.admins])
+        admins = frozenset(map(fold, given.admins))
+        visitors = Visitors(sessions, base=given.base, admins=admins, bearer=_bearer(given.token_secret, admins))
         about = {"base": given.base, "aliases": self._api is not None}
         places: dict[str, Place] = {path: FilePlace(asset) for path, asset in read(files("sesmail.web") / "page").items()}
         places["session"] = SessionPlace(visitors, self._log_in, about)
@@ -109,6 +112,12 @@ class PageService(MultiService):
     async def _respond(self, request: Request, caller: Caller) -> Response:
         assert self._api is not None  # noqa: S101
         return await self._workers.run(self._api.respond, request, caller)
+
+
+def _bearer(secret: str | None, admins: frozenset[str]) -> Callable[[str], Caller] | None:
+    if secret is None:
+        return None
+    return lambda token: caller(token, secret, time.time(), admins)
 
 
 class Counted:

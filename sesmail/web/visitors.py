@@ -101,11 +101,9 @@ class Visitors:
 
 
 def _token(head: Head) -> str | None:
-    """What the header Authorization says, as a token; None without one."""
-    if not head.headers.hasHeader(b"authorization"):
-        return None
+    """The token of a program; None without one. What else the header may say is for a proxy that asks for passwords of its own."""
     scheme, _, token = (head.header("Authorization") or "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _cookies(head: Head) -> list[tuple[str, str]]:

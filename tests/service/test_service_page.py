@@ -1,0 +1,359 @@
+"""The page and the API as browsers and programs meet them: the gateway as a process, over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import poplib
+import smtplib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sesmail.api.tokens import claims
+from sesmail.auth.tokens import make
+from tests.clients.browsing import Browser
+from tests.servers.ports import free_port
+from tests.service.house import ANN, PASSWORD, TOM, House, opened
+from tests.service.tls import trusting
+
+SECRET = "a secret of thirty-two octets, or more"
+ADMIN = "postmaster@example.com"
+# Nobody logs in as these but the tests of the throttle.
+VICTIMS = ("first@example.com", "second@example.com", "third@example.com")
+
+
+@contextlib.contextmanager
+def paged(folder: Path, **page: object) -> Iterator[tuple[House, int]]:
+    """The gateway with a page on plain HTTP, and its port."""
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    users = [{"name": name, "password": PASSWORD} for name in (TOM, ANN, ADMIN, *VICTIMS)]
+    listener = {"endpoint": f"tcp:{port}:interface=127.0.0.1", "tls": "none"}
+    with opened(
+        folder,
+        auth={"checkers": ["static", "jwt"], "jwt_secret": "another secret of thirty-two octets", "users": users},
+        aliases={"table": "sqlite", "map": None},
+        mailboxes={"domains": ["example.com"]},
+        page={"listeners": [listener], "admins": [ADMIN], "token_secret": SECRET, **page},
+    ) as house:
+        yield house, port
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, int]]:
+    with paged(tmp_path_factory.mktemp("page") / "house") as found:
+        yield found
+
+
+@pytest.fixture
+def port(here: tuple[House, int]) -> int:
+    return here[1]
+
+
+@pytest.fixture
+def tom(port: int) -> Browser:
+    return logged_in(port, TOM)
+
+
+@pytest.fixture
+def ann(port: int) -> Browser:
+    return logged_in(port, ANN)
+
+
+def logged_in(port: int, user: str) -> Browser:
+    browser = Browser(port)
+    assert browser.log_in(user, PASSWORD).status == 200
+    return browser
+
+
+def made(browser: Browser, local: str) -> str:
+    """The path of a new alias."""
+    answer = browser.ask("POST", "/api/v1/aliases", {"local": local, "domain": "example.com"})
+    assert answer.status == 201, answer.body
+    return f"/api/v1/aliases/{answer.said['identifier']}"
+
+
+def test_nobody_sees_anything_before_a_login(port: int) -> None:
+    stranger = Browser(port)
+    for path in ("/session", "/mailbox", "/api/v1/aliases", "/api/v1/domains", "/api/v1/openapi.json"):
+        answer = stranger.ask("GET", path)
+        assert (answer.status, answer.headers["content-type"]) == (401, "application/problem+json"), path
+    assert stranger.ask("GET", "/").status == 200
+
+
+def test_a_login_says_who_one_is(port: int) -> None:
+    browser = Browser(port)
+    said = browser.log_in("TOM@Example.com", PASSWORD).said
+    assert said == {"user": TOM, "address": TOM, "admin": False, "csrf": browser.csrf, "base": "", "aliases": True}
+    assert browser.ask("GET", "/session").said == said
+    assert logged_in(port, ADMIN).ask("GET", "/session").said["admin"] is True
+
+
+def test_a_wrong_password_opens_nothing_and_tells_nothing(port: int) -> None:
+    browser = Browser(port)
+    wrong, nobody = browser.log_in(TOM, "wrong"), browser.log_in("nobody@example.com", "wrong")
+    assert (wrong.status, wrong.body) == (nobody.status, nobody.body) == (401, wrong.body)
+    assert "set-cookie" not in wrong.headers
+    assert "www-authenticate" in wrong.headers
+    assert "basic" not in wrong.headers["www-authenticate"].lower()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"user=tom&password=x", b"[]", b'"tom"', b'{"user": "tom"}', b'{"user": 1, "password": 2}', b"[" * 16_000, b"\xff",
+     b'{"user": "\\ud800", "password": "x"}', b'{"user": "' + b"x" * 12_000 + b'", "password": "x"}'],
+)  # fmt: skip
+def test_what_is_no_login_is_refused_in_words(port: int, body: bytes) -> None:
+    answer = Browser(port).ask("POST", "/session", body)
+    assert answer.status in (400, 401)
+    assert answer.said["detail"]
+
+
+def test_a_login_is_of_one_type_and_one_size(port: int) -> None:
+    login = {"user": TOM, "password": PASSWORD}
+    for type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+        assert Browser(port).ask("POST", "/session", login, Content_Type=type).status == 415
+    assert Browser(port).ask("POST", "/session", b"x" * 17_000).status == 413
+
+
+def test_the_cookie_is_for_the_page_alone(port: int) -> None:
+    cookie = Browser(port).log_in(TOM, PASSWORD).headers["set-cookie"]
+    assert cookie.split("; ")[1:] == ["Path=/", "HttpOnly", "SameSite=Strict"]
+
+
+def test_a_login_has_a_new_id_whatever_the_browser_had_before(port: int) -> None:
+    browser = Browser(port)
+    browser.cookies = {"sesmail": "chosen-by-somebody-else"}
+    browser.log_in(TOM, PASSWORD)
+    first = browser.cookies["sesmail"]
+    assert first != "chosen-by-somebody-else"
+    browser.log_in(ANN, PASSWORD)
+    assert browser.cookies["sesmail"] != first
+    before = Browser(port)
+    before.cookies = {"sesmail": first}
+    assert before.ask("GET", "/session").status == 401
+
+
+def test_two_cookies_of_the_same_name_are_none(tom: Browser) -> None:
+    two = f"sesmail={tom.cookies['sesmail']}; sesmail=other"
+    assert tom.ask("GET", "/session", Cookie=two).status == 401
+
+
+def test_a_logout_ends_the_session_for_everybody_who_has_its_cookie(port: int, tom: Browser) -> None:
+    other = Browser(port)
+    other.cookies = dict(tom.cookies)
+    assert tom.ask("DELETE", "/session").status == 204
+    assert tom.cookies == {}
+    assert other.ask("GET", "/session").status == 401
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("token", ["", "wrong", "é"])
+def test_no_change_without_what_only_the_page_knows(tom: Browser, method: str, token: str) -> None:
+    tom.csrf = token
+    assert tom.ask(method, "/api/v1/aliases", {}).status == 403
+    if method == "DELETE":
+        assert tom.ask(method, "/session").status == 403
+    assert tom.ask("GET", "/session").status == 200
+
+
+def test_the_token_of_one_session_is_none_for_another(tom: Browser, ann: Browser) -> None:
+    tom.csrf = ann.csrf
+    assert tom.ask("POST", "/api/v1/aliases", {"local": "x", "domain": "example.com"}).status == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Sec_Fetch_Site": "cross-site", "Origin": "http://127.0.0.1:{port}"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "http://127.0.0.1:{port}.evil.example"},
+        {"Origin": "ftp://127.0.0.1:{port}"},
+        {"Origin": "http://[::1"},
+    ],
+)
+def test_pages_of_others_get_nothing_from_a_browser(port: int, tom: Browser, headers: dict[str, str]) -> None:
+    said = {name: value.replace("{port}", str(port)) for name, value in headers.items()}
+    assert tom.ask("POST", "/api/v1/aliases", {"local": "x", "domain": "example.com"}, **said).status == 403
+    assert tom.ask("GET", "/api/v1/aliases", **said).status == 403
+    assert tom.ask("GET", "/mailbox", **said).status == 403
+    assert tom.ask("DELETE", "/session", **said).status == 403
+    assert Browser(port).log_in(TOM, PASSWORD, **said).status == 403
+
+
+@pytest.mark.parametrize("headers", [{"Sec_Fetch_Site": "same-origin"}, {"Origin": "http://127.0.0.1:{port}"}])
+def test_the_page_itself_may_ask(port: int, tom: Browser, headers: dict[str, str]) -> None:
+    said = {name: value.replace("{port}", str(port)) for name, value in headers.items()}
+    assert tom.ask("GET", "/session", **said).status == 200
+    assert tom.ask("POST", "/api/v1/aliases", {}, **said).status != 403
+    assert Browser(port).log_in(TOM, PASSWORD, **said).status == 200
+
+
+def test_what_is_anothers_is_not_there(tom: Browser, ann: Browser) -> None:
+    path = made(tom, "toms-shop")
+    etag = tom.ask("GET", path).headers["etag"]
+    assert ann.ask("GET", path).status == 404
+    assert ann.ask("PATCH", path, {"active": False}, If_Match=etag).status == 404
+    assert ann.ask("PUT", path, {"active": False}, If_Match=etag).status in (404, 405)
+    assert ann.ask("DELETE", path, If_Match=etag).status == 404
+    assert b"toms-shop" not in ann.ask("GET", "/api/v1/aliases").body
+    assert b"toms-shop" not in ann.ask("GET", "/api/v1/aliases?q=shop").body
+    assert tom.ask("GET", path).said["active"] is True
+
+
+def test_nobody_gives_away_or_takes_what_belongs_to_people(port: int, tom: Browser, ann: Browser) -> None:
+    path = made(tom, "toms-own")
+    etag = tom.ask("GET", path).headers["etag"]
+    assert tom.ask("PATCH", path, {"owner": ANN}, If_Match=etag).status in (403, 422)
+    stolen = {"local": "gift", "domain": "example.com", "owner": TOM}
+    assert ann.ask("POST", "/api/v1/aliases", stolen).status in (403, 422)
+    forwarded = {"local": "leak", "domain": "example.com", "destinations": ["victim@else.example"]}
+    assert ann.ask("POST", "/api/v1/aliases", forwarded).status in (403, 422)
+    admin = logged_in(port, ADMIN)
+    assert admin.ask("PATCH", path, {"owner": ANN}, If_Match=etag).status == 200
+    assert ann.ask("GET", path).status == 200
+    assert tom.ask("GET", path).status == 404
+
+
+def test_the_alias_of_another_account_cannot_be_made(tom: Browser) -> None:
+    assert tom.ask("POST", "/api/v1/aliases", {"local": "ann", "domain": "example.com"}).status == 409
+
+
+def test_programs_use_tokens_of_the_api_and_no_others(port: int) -> None:
+    program = Browser(port)
+
+    def status(token: str) -> int:
+        return program.ask("GET", "/api/v1/aliases", Authorization=f"Bearer {token}").status
+
+    good = make(claims(TOM, int(time.time()) + 60), SECRET)
+    assert status(good) == 200
+    assert status(make(claims(TOM, int(time.time()) - 60), SECRET)) == 401
+    assert status(make(claims(TOM, int(time.time()) + 60), SECRET + "x")) == 401
+    assert status(make({"email": TOM, "exp": int(time.time()) + 60}, SECRET)) == 401
+    assert status(make({"provider": "demo", "email": TOM}, "another secret of thirty-two octets")) == 401
+    assert status("") == status("x") == 401
+    changed = program.ask(
+        "POST", "/api/v1/aliases", {"local": "robot", "domain": "example.com"}, Authorization=f"Bearer {good}"
+    )
+    assert changed.status == 201
+    assert program.ask("GET", "/mailbox", Authorization=f"Bearer {good}").status == 401
+
+
+def test_a_bad_token_is_not_made_good_by_a_cookie(tom: Browser) -> None:
+    assert tom.ask("GET", "/api/v1/aliases", Authorization="Bearer x").status == 401
+
+
+def test_a_password_that_a_proxy_asks_for_does_not_get_in_the_way(tom: Browser) -> None:
+    assert tom.ask("GET", "/api/v1/aliases", Authorization="Basic dG9tOng=").status == 200
+
+
+def test_every_answer_tells_browsers_to_be_strict(port: int, tom: Browser) -> None:
+    answers = [
+        tom.ask("GET", "/"),
+        tom.ask("GET", "/session"),
+        tom.ask("GET", "/api/v1/aliases"),
+        tom.ask("GET", "/api/v1/nothing"),
+        tom.ask("GET", "/nothing"),
+        tom.ask("PATCH", "/session"),
+        tom.ask("GET", "/%00"),
+        tom.ask("POST", "/api/v1/aliases", b"x" * 300_000),
+        tom.ask("GET", "/api/"),
+    ]
+    for answer in answers:
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self';" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+        assert "access-control-allow-origin" not in answer.headers
+    assert {answer.headers["cache-control"] for answer in answers[1:7]} == {"no-store"}
+
+
+def test_places_say_what_they_may_be_asked(tom: Browser) -> None:
+    for path, allowed in (("/", "GET, HEAD"), ("/session", "GET, HEAD, POST, DELETE"), ("/mailbox", "GET, HEAD")):
+        answer = tom.ask("PUT", path, {})
+        assert (answer.status, answer.headers["allow"]) == (405, allowed)
+
+
+def test_a_head_is_what_a_get_would_be(tom: Browser) -> None:
+    for path in ("/", "/session", "/api/v1/aliases"):
+        got, bare = tom.ask("GET", path), tom.ask("HEAD", path)
+        assert (bare.status, bare.body) == (got.status, b"")
+        assert bare.headers["content-length"] == str(len(got.body))
+
+
+def test_files_are_asked_for_again_and_not_sent_again(port: int) -> None:
+    first = Browser(port).ask("GET", "/")
+    again = Browser(port).ask("GET", "/", If_None_Match=f'"other", W/{first.headers["etag"]}')
+    assert (again.status, again.body) == (304, b"")
+    assert Browser(port).ask("GET", "/", If_None_Match='"other"').status == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../index.html", "/static/%2e%2e/index.html", "/static", "/static/", "//", "/index.html"]
+)
+def test_there_are_no_files_but_those_of_the_page(port: int, path: str) -> None:
+    assert Browser(port).ask("GET", path).status == 404
+
+
+def test_long_bodies_are_refused(tom: Browser) -> None:
+    assert tom.ask("POST", "/api/v1/aliases", b"x" * (256 * 1024 + 1)).status == 413
+
+
+def test_the_mailbox_is_counted_while_a_session_holds_it(here: tuple[House, int], tom: Browser) -> None:
+    house, _ = here
+    (house.folder / "mail/mailboxes/example.com/tom").mkdir(parents=True, exist_ok=True)
+    (house.folder / "mail/mailboxes/example.com/tom/one").write_bytes(b"Subject: one\r\n\r\nHello\r\n")
+    pop = poplib.POP3_SSL("localhost", house.gateway.ports[0], context=trusting(house.authority), timeout=60)
+    pop.user(TOM)
+    pop.pass_(PASSWORD)
+    said = tom.ask("GET", "/mailbox").said
+    assert (said["messages"], said["octets"]) == pop.stat()
+    pop.quit()
+    assert {"protocol": "POP3", "host": "mx.example.com", "port": house.gateway.ports[0], "tls": "implicit"} in said["settings"]
+
+
+def test_who_guesses_on_the_page_waits_in_pop3_and_smtp_too(here: tuple[House, int]) -> None:
+    house, port = here
+    user = VICTIMS[0]
+    assert [Browser(port).log_in(user, "wrong").status for _ in range(6)] == [401] * 5 + [429]
+    assert Browser(port).log_in(user, PASSWORD).status == 429
+    pop = poplib.POP3_SSL("localhost", house.gateway.ports[0], context=trusting(house.authority), timeout=60)
+    pop.user(user)
+    with pytest.raises(poplib.error_proto, match=r"LOGIN-DELAY|too many"):
+        pop.pass_(PASSWORD)
+    pop.close()
+    with pytest.raises(smtplib.SMTPResponseException, match=r"4\.7"):
+        house.smtp(user)
+
+
+def test_who_guesses_in_pop3_waits_on_the_page_too(here: tuple[House, int]) -> None:
+    house, port = here
+    user = VICTIMS[1]
+    for _ in range(5):
+        pop = poplib.POP3_SSL("localhost", house.gateway.ports[0], context=trusting(house.authority), timeout=60)
+        pop.user(user)
+        with contextlib.suppress(poplib.error_proto):
+            pop.pass_("wrong")
+        pop.close()
+    assert Browser(port).log_in(user, PASSWORD).status == 429
+
+
+def test_nothing_secret_is_logged(here: tuple[House, int], tom: Browser) -> None:
+    house, port = here
+    Browser(port).log_in(TOM, "a-wrong-secret")
+    Browser(port).ask("GET", "/api/v1/aliases?q=x", Authorization="Bearer a.wrong.token")
+    log = house.gateway.log()
+    for secret in (PASSWORD, "a-wrong-secret", "a.wrong.token", SECRET, tom.cookies["sesmail"], tom.csrf):
+        assert secret not in log
+    assert "Traceback" not in log
