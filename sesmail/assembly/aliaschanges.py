@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from sesmail.aliases.lookups import Reading, in_table, left_in_table
 from sesmail.aliases.records import Alias, DestinationRecord, Domain
@@ -29,6 +30,8 @@ def changes(config: Config, table: Table) -> Iterator[str]:
     missing = [one for one in SEPARATORS if one not in config.routing.separators]
     if missing:
         yield f"what follows {' or '.join(missing)} in an address was a tag, and is part of the name unless routing.separators has it"
+    if not config.aliases.mailbox and not config.routing.in_store:
+        yield "S3 is the mailbox of the alias's owner, and mail of those without one is held unless aliases.mailbox is set"
     rows = _Rows(table)
     plans = _routing(config, rows)
     after = ""
@@ -64,6 +67,8 @@ def _routing(config: Config, rows: _Rows) -> Routing:
     people = residents(config, where, blocking_stores(clients(config)))
     reading = Reading(config.aliases.mailbox, config.aliases.require_domain)
     addresses = model(config, people, address_map(config), [in_table(rows, reading)], [left_in_table(rows, reading)])
+    # Each alias would be logged as one that cannot be used.
+    config = replace(config, routing=replace(config.routing, in_store=config.routing.in_store or "hold:"))
     return routing(config, addresses, home(config, where, people), OurDomains(config, people, rows))
 
 

@@ -34,6 +34,7 @@ from sesmail.service import locks, logins, logs, maildrops
 from sesmail.service.certificates import CertificateStore
 from sesmail.service.collecting import Collecting, collects
 from sesmail.service.doors import doors
+from sesmail.service.firstlook import FirstLook
 from sesmail.service.gateway import Gateway
 from sesmail.service.hangup import Hangup
 from sesmail.service.keypair import BadCertificate, Pair
@@ -129,6 +130,8 @@ class _House:
         self.gateway = Gateway(self._readers, config.service.drain, reactor)
         for workers in (self._workers, reading, opening):
             workers.setServiceParent(self.gateway)
+        if config.aliases.table == "dynamodb" and self._mail.aliases is not None:
+            FirstLook(config, reactor, self._mail.aliases).setServiceParent(self.gateway)
         self.maildrops = self._maildrops()
 
     def _maildrops(self) -> Maildrops:
