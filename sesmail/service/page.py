@@ -15,6 +15,7 @@ from zope.interface import Interface
 
 from sesmail.api.http import Caller, Request, Response
 from sesmail.api.respond import Api
+from sesmail.api.tacomail import PATHS
 from sesmail.api.tokens import caller
 from sesmail.auth.names import fold
 from sesmail.auth.realm import Logout
@@ -86,7 +87,8 @@ class PageService(MultiService):
         places["session"] = SessionPlace(visitors, self._log_in, about)
         places["mailbox"] = MailboxPlace(visitors, self._summary)
         if self._api is not None:
-            places["api/"] = ApiPlace(visitors, self._respond, given.base)
+            api = ApiPlace(visitors, self._respond, given.base)
+            places |= dict.fromkeys(("api/", *_tacomail(config)), api)
         return PageDoor(places, self.proxies, base=given.base)
 
     async def _log_in(self, user: str, password: str, asker: Asker) -> Account:
@@ -112,6 +114,11 @@ class PageService(MultiService):
     async def _respond(self, request: Request, caller: Caller) -> Response:
         assert self._api is not None  # noqa: S101
         return await self._workers.run(self._api.respond, request, caller)
+
+
+def _tacomail(config: Config) -> Iterator[str]:
+    for name in PATHS if config.page.tacomail else ():
+        yield from (name, f"{name}/")
 
 
 def _bearer(secret: str | None, admins: frozenset[str]) -> Callable[[str], Caller] | None:

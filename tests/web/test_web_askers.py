@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from twisted.web.http_headers import Headers
 
@@ -19,14 +21,18 @@ def head(peer: str, *, secure: bool = False, **headers: str | list[str]) -> Head
 
 
 def test_without_a_proxy_it_is_the_peer() -> None:
-    claims = {"X_Forwarded_For": "192.0.2.1", "X_Forwarded_Proto": "https", "X_Forwarded_Host": "evil.example"}
+    claims: dict[str, Any] = {"X_Forwarded_For": "192.0.2.1", "X_Forwarded_Proto": "https", "X_Forwarded_Host": "evil.example"}
     for peer in ("192.0.2.7", "127.0.0.1", "2001:db8::2"):
         assert PROXIES.asker(head(peer, **claims)) == Asker(peer, False, "inside:8080")
         assert PROXIES.asker(head(peer, secure=True)) == Asker(peer, True, "inside:8080")
 
 
 def test_behind_a_proxy_it_is_whom_the_proxy_names() -> None:
-    said = {"X_Forwarded_For": "192.0.2.1", "X_Forwarded_Proto": "https", "X_Forwarded_Host": "mail.example.com"}
+    said: dict[str, Any] = {
+        "X_Forwarded_For": "192.0.2.1",
+        "X_Forwarded_Proto": "https",
+        "X_Forwarded_Host": "mail.example.com",
+    }
     for peer in ("10.1.2.3", "2001:db8::1", "unix"):
         assert PROXIES.asker(head(peer, **said)) == Asker("192.0.2.1", True, "mail.example.com")
 
