@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 
+from sesmail.aliases.model import AddressRules
 from sesmail.aliases.table import Table
 from sesmail.api.respond import Api
 from sesmail.api.rights import Rights
 from sesmail.assembly.residents import Residents
+from sesmail.assembly.routing import address_rules
 from sesmail.config.table import Config
+from sesmail.mail.address import Address
 
 
 def alias_api(config: Config, table: Table, people: Residents) -> Api:
-    """`people` are asked whether a name is taken by an account."""
+    """`people` are asked whether a name is taken by an account. The table is asked itself: what was just changed must be seen."""
     rights = Rights(
-        is_mailbox=lambda address: people.place(address) is not None,
+        is_mailbox=_mailboxes(address_rules(config), people),
         separators=config.routing.separators,
         store_owner=config.aliases.mailbox or "",
         domains=frozenset(config.mailboxes.domains or ()),
     )
-    return Api(table, now=time.time, new_id=lambda: str(uuid.uuid4()), rights=rights)
+    return Api(table, now=time.time, new_id=lambda: str(uuid.uuid4()), rights=rights, tacomail=config.page.tacomail)
+
+
+def _mailboxes(rules: AddressRules, people: Residents) -> Callable[[str], bool]:
+    """Whether mail for an address comes to an account: by its name, as another domain's, or because everybody has a mailbox there."""
+
+    def is_mailbox(address: str) -> bool:
+        spellings = [Address.parse(text) for text in rules.spellings(Address.parse(address))]
+        return any(one.domain in rules.open_domains or people.place(str(one)) is not None for one in spellings)
+
+    return is_mailbox

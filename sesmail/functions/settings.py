@@ -24,8 +24,8 @@ incoming: {prefix: new/}
 # Somebody waits for the answer, SES for half a minute: there must be time to say that nothing could be found out.
 _WAITED_FOR = "storage: {{connect_timeout: 2, read_timeout: 4, attempts: 2{more}}}\n"
 _WITHOUT_STORE = "auth: {checkers: [static]}\n"
-# In such a table are aliases that get mail with any of these.
-_OF_TABLE = 'routing: {separators: ["+", "--", "#", "="]}\n'
+# In such a table are aliases that get mail with any of these, and programs were written for the API it came with.
+_OF_TABLE = 'routing: {separators: ["+", "--", "#", "="]}\npage: {tacomail: true}\n'
 
 
 def settings(environ: Mapping[str, str]) -> Config:

@@ -16,7 +16,10 @@ ROOT = Path(__file__).parents[2]
 
 # What Lambda's Python has, and what is put into the zip: names of packages, and of their distributions.
 RUNTIME = frozenset({"boto3", "botocore", "urllib3"})
-CARRIED = {"idna": "idna", "yaml": "PyYAML"}
+CARRIED = {"idna": "idna", "jwt": "PyJWT", "yaml": "PyYAML"}
+
+# Files that are read, by the module that reads them.
+DATA = {"sesmail/api/document.py": "sesmail/api/openapi.yaml"}
 
 
 class CannotBeCarried(Exception):
@@ -26,7 +29,8 @@ class CannotBeCarried(Exception):
 def contents() -> dict[str, bytes]:
     """Every file of the zip, by its name. Raises CannotBeCarried."""
     ours, libraries = imported(ROOT)
-    found = {name: (ROOT / name).read_bytes() for name in (*ours, "LICENSE")}
+    read = [DATA[name] for name in ours if name in DATA]
+    found = {name: (ROOT / name).read_bytes() for name in (*ours, *read, "LICENSE")}
     for library in sorted(libraries):
         found.update(_library(CARRIED[library]))
     return found

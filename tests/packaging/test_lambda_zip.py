@@ -35,16 +35,16 @@ def test_in_it_are_the_functions_and_only_what_they_import() -> None:
     ours = {name for name in names() if name.startswith("sesmail/")}
     assert {str(path.relative_to(ROOT)) for path in ROOT.glob("sesmail/functions/*.py")} <= ours
     rooms = {name.split("/")[1] for name in ours}
-    assert not rooms & {"service", "cli", "web", "protocols", "api"}
+    assert not rooms & {"service", "cli", "web", "protocols"}
     assert not any(name.startswith("sesmail/storage/read/") for name in ours)
 
 
-def test_it_is_python_alone_in_order_and_without_a_time() -> None:
+def test_it_is_python_and_one_document_in_order_and_without_a_time() -> None:
     entries = ZipFile(package()).infolist()
     assert names() == sorted(set(names()))
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
     assert {entry.external_attr >> 16 for entry in entries} == {0o644}
-    assert all(name.endswith(".py") or "LICENSE" in name for name in names())
+    assert {name for name in names() if not name.endswith(".py") and "LICENSE" not in name} == {"sesmail/api/openapi.yaml"}
 
 
 def test_libraries_in_it_have_their_licences_beside_them() -> None:
@@ -52,6 +52,13 @@ def test_libraries_in_it_have_their_licences_beside_them() -> None:
     licensed = {lambdazip.CARRIED[name] for name in carried}
     assert licensed == {name.split("/")[1] for name in names() if name.startswith("licenses/")}
     assert "LICENSE" in names()
+
+
+def test_files_that_are_read_are_named_with_who_reads_them() -> None:
+    readers = {
+        str(path.relative_to(ROOT)) for path in ROOT.glob("sesmail/**/*.py") if "importlib.resources" in path.read_text()
+    }
+    assert {name for name in names() if name in readers} == set(lambdazip.DATA)
 
 
 @pytest.mark.parametrize("module", [name for name in modules("sesmail.functions") if name != "sesmail.functions"])
