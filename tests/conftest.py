@@ -18,6 +18,7 @@ import pytest
 
 from sesmail.log import write_fates
 from tests.coroutines import await_tests
+from tests.recorder import sitecustomize
 
 _ROOT = Path(__file__).parents[1]
 _LIMIT = 120.0
@@ -52,7 +53,21 @@ def _shut_off_the_machine() -> None:
     )
 
 
+def _note_what_aws_is_asked_for() -> Path | None:
+    """Here and in what the tests start. Returns where, None if a run around this one looks at it."""
+    given = os.environ.get(sitecustomize.FOLDER)
+    folder = given or tempfile.mkdtemp(prefix="sesmail-rights-")
+    os.environ[sitecustomize.FOLDER] = folder
+    os.environ["PYTHONPATH"] += f"{os.pathsep}{Path(sitecustomize.__file__).parent}"
+    sitecustomize.note_in(folder)
+    if given:
+        return None
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
 _shut_off_the_machine()
+_noted = _note_what_aws_is_asked_for()
 await_tests()
 hypothesis.settings.register_profile("usual", deadline=None, derandomize=True, database=None, max_examples=100)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=5_000, print_blob=True)
@@ -78,6 +93,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     proofs = [item for item in items if item.get_closest_marker("proof")]
     config.hook.pytest_deselected(items=proofs)
     items[:] = [item for item in items if item not in proofs]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What the code asked of AWS while the tests ran has to be in a policy that is printed for it."""
+    if _noted is None:
+        return
+    from tests.aws.rights import missing, noted
+
+    if found := missing(noted(_noted)):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        lines = [
+            f"{operation}, called by {where}, is in no policy that `sesmail iam-policy` prints"
+            for operation, where in found.items()
+        ]
+        os.write(session.config.stash[_stderr].fileno(), "\n".join(["", *lines, ""]).encode())
 
 
 @pytest.fixture(autouse=True)

@@ -12,21 +12,11 @@ import pytest
 from botocore import xform_name
 
 from sesmail.aws import policies
-from sesmail.aws.policies import Account, Arrivals, Boxes
+from sesmail.aws.policies import Account, Boxes
+from tests.aws.rights import RIGHTS, missing, printed
 
 _ROOT = Path(__file__).parents[2]
 _SERVICES = ("dynamodb", "kms", "lambda", "s3", "ses", "sesv2", "sns", "sqs", "sts")
-# What the right for an operation is called, where it is not called as the operation.
-_RIGHTS = {
-    "s3:CopyObject": "s3:PutObject",
-    "s3:DeleteObjects": "s3:DeleteObject",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
-    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
-}
-# What an admin's command asks for, with his own rights.
-_ADMIN = {"ses:GetEmailIdentity"}
 # Code without AWS in it, and methods of its own that are called like operations of AWS.
 _ELSEWHERE = ("protocols", "web", "service", "auth", "mail", "config")
 
@@ -62,28 +52,8 @@ def called() -> dict[str, str]:
             continue
         for word in words(ast.parse(file.read_bytes())):
             for operation in known.get(word, ()):
-                found[_RIGHTS.get(operation, operation)] = f"{file.name}: {word}"
+                found[RIGHTS.get(operation, operation)] = f"{file.name}: {word}"
     return found
-
-
-def printed() -> set[str]:
-    account, boxes = Account(), [Boxes("mail", [""])]
-    statements = [
-        *policies.pop3(account, boxes, locks=True),
-        *policies.sort(account, Arrivals("mail", ["new/"]), boxes),
-        *policies.queues(account, ["https://sqs.eu-west-1.amazonaws.com/123456789012/mail"]),
-        *policies.confirm(["arn:aws:sns:eu-west-1:123456789012:mail"]),
-        *policies.send(account, ["example.com"]),
-        *policies.quota(),
-        *policies.bounce(account, "example.com"),
-        *policies.suppress(),
-        *policies.deliver(account, boxes),
-        *policies.seal(["key"]),
-        *policies.unseal(["key"]),
-        *policies.aliases(account, "mail"),
-    ]
-    lists = (one["Action"] for one in statements)
-    return {action for one in lists for action in ([one] if isinstance(one, str) else one)}
 
 
 def test_every_operation_that_is_called_is_in_a_policy() -> None:
@@ -91,7 +61,7 @@ def test_every_operation_that_is_called_is_in_a_policy() -> None:
     assert {"s3:PutObject", "s3:ListBucket", "sqs:ReceiveMessage", "ses:SendEmail", "ses:SendBounce", "kms:Decrypt"} <= set(
         found
     )
-    assert {right: where for right, where in found.items() if right not in printed() | _ADMIN} == {}
+    assert missing(found) == {}
 
 
 def test_an_operation_that_is_called_nowhere_is_in_no_policy() -> None:
