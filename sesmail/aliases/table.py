@@ -42,35 +42,61 @@ class Query:
     active: bool | None = None
     ignore: bool | None = None
 
+    def means(self, alias: Alias) -> bool:
+        """Whether this alias is one of them."""
+        pairs = (
+            (self.domain, alias.domain),
+            (self.owner, alias.owner),
+            (self.active, alias.active),
+            (self.ignore, alias.ignore),
+        )
+        listed = self.destination is None or self.destination in alias.destinations
+        return listed and self.text in alias.address and all(wanted in (None, found) for wanted, found in pairs)
+
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows in the order of domain and local part. `after` asks for the next ones, ``""`` when there are none."""
+    """Some rows. Pages after one another have each row once, those of a domain in the order of their local parts, domains in an order of the
+    table's. `after` asks for the next ones, ``""`` when there are none."""
 
     aliases: tuple[Alias, ...]
     after: str = ""
 
 
-class Table(Protocol):
+class Known(Protocol):
+    """What is asked of a table when mail comes in. See Table."""
+
+    def get(self, local: str, domain: str) -> Alias | None:
+        """The alias of this address, both parts in lower case."""
+
+    def count_use(self, local: str, domain: str) -> None:
+        """One more; nothing happens where there is no such alias."""
+
+    def domains(self) -> Sequence[Domain] | None:
+        """All of them by name; None where domains were never configured."""
+
+    def destinations(self) -> Sequence[DestinationRecord]:
+        """All that are registered, by address."""
+
+
+class Table(Known, Protocol):
     """Every method raises Unavailable, and Limited when the table is asked too much.
 
-    What was written is seen by whoever reads afterwards, but `find` may be some seconds late where it says so. A change names the
+    What was written is seen by whoever reads afterwards. A change names the
     `version` that it is a change of: Changed unless that is still the one. The table counts versions itself; `created`, `modified`
     and `identifier` are the caller's.
     """
 
-    def get(self, local: str, domain: str) -> Alias | None:
-        """The alias of this address."""
-
     def identified(self, identifier: str) -> Alias | None:
-        """The alias of this identifier, as it is now, under whatever address. Just after it was made this may still be None."""
+        """The alias of this identifier, as it is now, under whatever address. Just after somebody else made or renamed it this may be None."""
 
     def find(self, query: Query, *, limit: int, after: str = "") -> Page:
         """At most `limit` aliases, 1 to MOST_ROWS, that the query means; a page may have fewer and still have an `after`. Raises
         Malformed for an `after` that no page had."""
 
     def add(self, alias: Alias) -> Alias:
-        """Durable on return. Raises Taken for the address or the identifier."""
+        """Durable on return. Raises Taken for the address, and for the identifier as far as `identified` knows; Malformed as
+        addresses.checked_alias, as all do that write."""
 
     def change(self, old: Alias, new: Alias) -> Alias:
         """All of `new` in the place of `old`, under another address too, in one step; uses counted meanwhile are kept. Raises NoSuchRow,
@@ -78,12 +104,6 @@ class Table(Protocol):
 
     def remove(self, alias: Alias) -> None:
         """Raises NoSuchRow and Changed."""
-
-    def count_use(self, local: str, domain: str) -> None:
-        """One more; nothing happens where there is no such alias."""
-
-    def domains(self) -> Sequence[Domain] | None:
-        """All of them by name; None where domains were never configured."""
 
     def add_domain(self, domain: Domain) -> Domain:
         """Raises Taken."""
@@ -93,9 +113,6 @@ class Table(Protocol):
 
     def remove_domain(self, domain: Domain) -> None:
         """Its aliases stay. Raises NoSuchRow and Changed."""
-
-    def destinations(self) -> Sequence[DestinationRecord]:
-        """All that are registered, by address."""
 
     def add_destination(self, destination: DestinationRecord) -> DestinationRecord:
         """Raises Taken."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 
+from sesmail.aliases.cached import Cached
 from sesmail.aliases.sqlite import SqliteTable
-from sesmail.aliases.table import Table
+from sesmail.aliases.table import Known, Table
+from sesmail.assembly.whom import whom
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
 from sesmail.errors import MailError
+
+_CONNECTIONS = 64
 
 
 def alias_table(config: Config, end: ExitStack | None = None) -> Table | None:
@@ -16,8 +21,19 @@ def alias_table(config: Config, end: ExitStack | None = None) -> Table | None:
 
     Raises ConfigError for a file that cannot be used. DynamoDB is first asked when the table is.
     """
-    if config.aliases.table == "none":
-        return None
+    making = {"none": lambda: None, "sqlite": lambda: _sqlite(config, end), "dynamodb": lambda: _dynamodb(config)}
+    return making[config.aliases.table]()
+
+
+def looked_up(config: Config, table: Table) -> Known:
+    """The table for those who look up what mail is for: DynamoDB is not asked for the same thing all the time."""
+    given = config.aliases
+    if given.table != "dynamodb" or not given.cache:
+        return table
+    return Cached(table, seconds=given.cache, now=time.monotonic)
+
+
+def _sqlite(config: Config, end: ExitStack | None) -> Table:
     try:
         table = SqliteTable(config.aliases.file)
     except MailError as error:
@@ -25,3 +41,18 @@ def alias_table(config: Config, end: ExitStack | None = None) -> Table | None:
     if end is not None:
         end.callback(table.close)
     return table
+
+
+def _dynamodb(config: Config) -> Table:
+    # Only who has such a table waits until botocore is there.
+    from sesmail.aliases.dynamodb import DynamoAliases
+    from sesmail.aws.dynamodb import DynamoTable, TablePlace
+
+    given = config.aliases
+    place = TablePlace(
+        given.dynamodb_table or "",
+        region=given.region or config.storage.region,
+        endpoint=given.endpoint,
+        **whom(given, config),
+    )
+    return DynamoAliases(DynamoTable(place, connections=_CONNECTIONS))

@@ -1,0 +1,60 @@
+"""What a table said of aliases, domains and destinations, believed for some seconds."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar, cast
+
+from sesmail.aliases.records import Alias, DestinationRecord, Domain
+from sesmail.aliases.table import Known
+
+T = TypeVar("T")
+
+MOST = 10_000
+"""Entries that are kept."""
+
+
+class Cached:
+    """See Known; for those who look up, never for those who change. Thread-safe.
+
+    What is not there is asked for each time: an alias that somebody has just made must not bounce.
+    """
+
+    def __init__(self, table: Known, *, seconds: float, now: Callable[[], float]) -> None:
+        self._table = table
+        self._seconds = seconds
+        self._now = now
+        self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, local: str, domain: str) -> Alias | None:
+        return self._asked((local, domain), lambda: self._table.get(local, domain))
+
+    def count_use(self, local: str, domain: str) -> None:
+        self._table.count_use(local, domain)
+
+    def domains(self) -> Sequence[Domain] | None:
+        return self._asked("domains", self._table.domains)
+
+    def destinations(self) -> Sequence[DestinationRecord]:
+        return self._asked("destinations", self._table.destinations)
+
+    def _asked(self, key: Hashable, ask: Callable[[], T]) -> T:
+        now = self._now()
+        with self._lock:
+            until, value = self._kept.get(key, (now, None))
+        if until > now:
+            return cast(T, value)
+        found = ask()
+        if found is not None:
+            self._keep(key, now + self._seconds, found)
+        return found
+
+    def _keep(self, key: Hashable, until: float, value: object) -> None:
+        with self._lock:
+            self._kept[key] = until, value
+            self._kept.move_to_end(key)
+            if len(self._kept) > MOST:
+                self._kept.popitem(last=False)
