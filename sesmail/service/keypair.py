@@ -68,7 +68,10 @@ def _context(chain: list[x509.Certificate], key: PrivateKeyTypes) -> SSL.Context
         # RFC 8997. Twisted 22.4 would go down to TLS 1.0.
         raiseMinimumTo=TLSVersion.TLSv1_2,
     )
-    return options.getContext()
+    context = options.getContext()
+    # No door speaks more than one protocol. Twisted's own answer to clients that ask fails with connections it has not made itself.
+    context.set_alpn_select_callback(lambda connection, offered: SSL.NO_OVERLAPPING_PROTOCOLS)
+    return context
 
 
 def _pems(path: Path) -> list[bytes]:

@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import warnings
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,11 +43,13 @@ class StoreCase(TestCase):
         self.addCleanup(listener.stopService)
         return int(listener.address.port)  # type: ignore[attr-defined]
 
-    async def connect(self, port: int, name: str | None = "localhost", **settings: Any) -> Shown:
+    async def connect(self, port: int, name: str | None = "localhost", offers: Sequence[str] = (), **settings: Any) -> Shown:
         def talk() -> Shown:
             context = trusting(self.authority.certificate if name else None)
             for key, value in settings.items():
                 setattr(context, key, value)
+            if offers:
+                context.set_alpn_protocols(offers)
             with (
                 socket.create_connection(("127.0.0.1", port), 10) as plain,
                 context.wrap_socket(plain, server_hostname=name) as tls,
@@ -71,6 +74,12 @@ class CertificateStoreTest(StoreCase):
         asked = {"one.example": 0, "two.example": 1, "TWO.example": 1, "a.wild.example": 2}
         for name, expected in asked.items():
             self.assertEqual((await self.connect(port, name)).serial, serial(issued[expected].certificate))
+
+    async def test_a_client_that_offers_protocols_is_let_in_whatever_they_are(self) -> None:
+        issued = self.authority.issue("localhost")
+        port = self.serve(CertificateStore([pair(issued)], now))
+        for offers in (["h2", "http/1.1"], ["pop3"]):
+            self.assertEqual((await self.connect(port, offers=offers)).serial, serial(issued.certificate))
 
     async def test_whoever_asks_for_no_name_or_an_unknown_one_gets_the_first(self) -> None:
         issued = [self.authority.issue("one.example"), self.authority.issue("*.wild.example")]
