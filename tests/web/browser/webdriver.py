@@ -182,7 +182,10 @@ class Browser:
         self.field(label).fill(text)
 
     def choose(self, label: str, option: str) -> None:
-        self.field(label).type(option)
+        found: Element = self.run(
+            "return [...arguments[0].options].find((one) => one.text === arguments[1])", self.field(label), option
+        )
+        found.click()
 
     def sees(self, words: str) -> None:
         """Wait until the page shows these words."""

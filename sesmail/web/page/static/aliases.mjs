@@ -31,6 +31,8 @@ function searchForm() {
     const element = el("form", { role: "search", class: "search", onsubmit: (event) => event.preventDefault() },
         el("div", { class: "field" }, el("label", { for: text.id }, "Search"), text),
         el("div", { class: "field" }, el("label", { for: state.id }, "Show"), state));
+    // Not every browser and driver tells of a choice as input.
+    state.addEventListener("change", () => element.dispatchEvent(new Event("input")));
     return { element, query: () => ({ text: text.value.trim().toLowerCase(), state: state.value }) };
 }
 
