@@ -18,6 +18,7 @@ from sesmail.config.foreign.memory import in_memory
 from sesmail.config.kinds import Text
 from sesmail.config.listeners import Listener
 from sesmail.config.option import options
+from sesmail.config.page import PageListener
 from sesmail.config.problems import BadValue, ConfigError, Where, nearest
 from sesmail.config.read import Bad, Reading
 from sesmail.config.receivingchecks import sweep_every
@@ -30,6 +31,7 @@ _SUBMISSION = (
     Listener(endpoint="tcp:2587:interface=127.0.0.1", tls="starttls"),
     Listener(endpoint="tcp:2465:interface=127.0.0.1", tls="implicit"),
 )
+_PAGE = (PageListener(endpoint="tcp:8080:interface=127.0.0.1", tls="none"),)
 
 
 def load(path: str | None = None, environ: Environ[str, str] = os.environ) -> Config:
@@ -143,6 +145,7 @@ def _embedded(config: Config, reading: Reading) -> Config:
         "submission": {"listeners": _SUBMISSION, "check_domains": False},
         "relay": {"courier": "outbox", "local_domains": config.mailboxes.domains or ()},
         "aliases": {"table": "sqlite"} if config.aliases.table == "none" else {},
+        "page": {"listeners": _PAGE},
     }
     for section, defaults in instead.items():
         left = {name: value for name, value in defaults.items() if not reading.given(f"{section}.{name}")}

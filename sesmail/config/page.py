@@ -24,7 +24,9 @@ class Page:
     """The page on which people look after their aliases, and the API that it and other programs use."""
 
     listeners: tuple[PageListener, ...] = option(
-        ListOf(Entry(PageListener, "listener")), (), "Where browsers and programs connect; none unless given."
+        ListOf(Entry(PageListener, "listener")),
+        (),
+        "Where browsers and programs connect; none unless given or storage.url is not set.",
     )
     base: str = option(
         matching(

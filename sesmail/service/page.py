@@ -17,7 +17,7 @@ from sesmail.api.http import Caller, Request, Response
 from sesmail.api.respond import Api
 from sesmail.api.tacomail import PATHS
 from sesmail.api.tokens import caller
-from sesmail.auth.names import fold
+from sesmail.assembly.residents import names
 from sesmail.auth.realm import Logout
 from sesmail.config.page import PageListener
 from sesmail.config.table import Config
@@ -80,7 +80,7 @@ class PageService(MultiService):
     def _door(self, config: Config, reactor: Any) -> PageDoor:
         given = config.page
         sessions = Sessions(reactor.seconds, idle=given.idle, lifetime=given.lifetime)
-        admins = frozenset(map(fold, given.admins))
+        admins = frozenset(names(config).complete(name.encode()) for name in given.admins)
         visitors = Visitors(sessions, base=given.base, admins=admins, bearer=_bearer(given.token_secret, admins))
         about = {"base": given.base, "aliases": self._api is not None}
         places: dict[str, Place] = {path: FilePlace(asset) for path, asset in read(files("sesmail.web") / "page").items()}

@@ -236,6 +236,7 @@ def test_questionable_settings_are_warned_of(tmp_path: Path) -> None:
         auth: {checkers: [passwd], users: [{name: tom, password: x}]}
         pop3: {plaintext: always, autologout: 60, listeners: []}
         submission: {listeners: []}
+        page: {listeners: []}
     """
     assert [one.partition(":")[0].split(" ")[0] for one in load(written(tmp_path, text), {}).warnings] == [
         "mailboxes.template",
@@ -266,6 +267,7 @@ def test_the_embedded_default_sends_into_a_folder_and_to_its_own_domains(tmp_pat
         ("tcp:2465:interface=127.0.0.1", "implicit"),
     ]
     assert not config.submission.check_domains
+    assert [(one.endpoint, one.tls) for one in config.page.listeners] == [("tcp:8080:interface=127.0.0.1", "none")]
     assert (config.relay.courier, config.relay.local_domains) == ("outbox", ("example.com",))
     assert (config.relay.spool, config.relay.outbox) == ("/srv/sesmail/spool", "/srv/sesmail/outbox")
 
@@ -285,7 +287,7 @@ def test_what_the_embedded_default_is_told_it_does(tmp_path: Path) -> None:
 
 def test_with_a_store_nothing_is_sent_until_it_is_said_where_and_then_through_ses(tmp_path: Path) -> None:
     config = load(written(tmp_path, "storage: {url: s3://example-mail}\ntls: {self_signed: true}"), {})
-    assert (config.submission.listeners, config.submission.check_domains) == ((), True)
+    assert (config.submission.listeners, config.submission.check_domains, config.page.listeners) == ((), True, ())
     assert (config.relay.courier, config.relay.local_domains) == ("ses", ())
 
 

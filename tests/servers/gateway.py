@@ -109,13 +109,14 @@ def running(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -
 def started(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -> Iterator[Gateway]:
     """A gateway that has just been started; killed at the end unless it has ended before.
 
-    `environment` is added to ours. Without a `service.state_dir` it gets one that goes away with it, and without a section
-    `submission` nobody sends through it: two gateways cannot both have the ports of the embedded default.
+    `environment` is added to ours. Without a `service.state_dir` it gets one that goes away with it, and without the sections
+    `submission` and `page` it has no such doors: two gateways cannot both have the ports of the embedded default.
     """
     with tempfile.TemporaryDirectory(prefix="sesmail-gateway-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         service = {"state_dir": str(directory / "state"), **config.get("service", {})}
-        gateway = Gateway(directory, {"submission": {"listeners": []}, **config, "service": service}, environment)
+        closed: dict[str, list[str]] = {"listeners": []}
+        gateway = Gateway(directory, {"submission": closed, "page": closed, **config, "service": service}, environment)
         try:
             yield gateway
         finally:

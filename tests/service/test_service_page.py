@@ -35,8 +35,8 @@ def paged(folder: Path, **page: object) -> Iterator[tuple[House, int]]:
         folder,
         auth={"checkers": ["static", "jwt"], "jwt_secret": "another secret of thirty-two octets", "users": users},
         aliases={"table": "sqlite", "map": None},
-        mailboxes={"domains": ["example.com"]},
-        page={"listeners": [listener], "admins": [ADMIN], "token_secret": SECRET, **page},
+        mailboxes={"domains": ["example.com"], "default_domain": "example.com"},
+        page={"listeners": [listener], "admins": [ADMIN.partition("@")[0]], "token_secret": SECRET, **page},
     ) as house:
         yield house, port
 
