@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sesmail.aliases.lookups import Owners, Reading, Uses, in_table, left_in_table, owners
 from sesmail.aliases.table import Table
 from sesmail.assembly.addressmap import AddressMap
+from sesmail.assembly.aliastable import looked_up
 from sesmail.assembly.residents import Residents, names
 from sesmail.assembly.routing import OurDomains, address_rules, model
 from sesmail.assembly.senders import Senders
@@ -32,10 +33,11 @@ class Addresses:
             self.model = model(config, people, table)
         else:
             reading = Reading(config.aliases.mailbox, config.aliases.require_domain)
-            look_up = in_table(aliases, reading)
-            self.model = model(config, people, table, [look_up], [left_in_table(aliases, reading)])
+            rows = looked_up(config, aliases)
+            look_up = in_table(rows, reading)
+            self.model = model(config, people, table, [look_up], [left_in_table(rows, reading)])
             self.count = Uses(self.model, look_up, aliases).count
-            owning.append(owners(aliases, reading))
+            owning.append(owners(rows, reading))
         self.senders = Senders(names(config), address_rules(config), owning, _by_address(config))
 
 
