@@ -36,8 +36,9 @@ class FiledMessage:
         return prefixed(b"", self._file)
 
     def fields(self, recipients: Sequence[str]) -> bytes:
-        """See Message: nobody has written any."""
-        return delivered.fields(self.arrival.sender, recipients)
+        """See Message: those that the mail server before us has not written."""
+        self._file.seek(self._start)
+        return delivered.fields(self.arrival.sender, recipients, self._file.read(delivered.TOP))
 
     def put_into(self, place: Place, folder: str, recipients: Sequence[str]) -> bool:
         """See Message."""
@@ -46,8 +47,9 @@ class FiledMessage:
 
     def put_at(self, store: Store, key: str, recipients: Sequence[str], reasons: Sequence[Reason] = ()) -> bool:
         """As `put_into`, under this key. `reasons`: why it is held there."""
+        fields = self.fields(recipients)
         self._file.seek(self._start)
-        whole = prefixed(self.fields(recipients), self._file)
+        whole = prefixed(fields, self._file)
         try:
             store.put(key, whole, absent=True, metadata=labelled({}, self.arrival, recipients, reasons))
         except Refused:

@@ -85,6 +85,13 @@ def test_what_was_sent_twice_without_a_queue_id_is_there_twice(served: House) ->
     assert len(stored(served)) == before + 2
 
 
+@pytest.mark.parametrize("by_gateway", [True, False])
+def test_what_the_flags_of_pipe_have_written_is_there_once(served: House, by_gateway: bool) -> None:
+    mail = f"Return-Path: <x@example.org>\nX-Original-To: {TOM}\nDelivered-To: {TOM}\nSubject: odr {by_gateway}\n\n".encode()
+    assert run(served, f"-a={TOM}", "-f=x@example.org", mail=mail, by_gateway=by_gateway) == (0, b"")
+    assert served.wait_for_mail(TOM, f"odr {by_gateway}".encode()) == mail.replace(b"\n", b"\r\n")
+
+
 def test_its_refusals_are_exit_statuses(served: House) -> None:
     before = stored(served)
     assert run(served, "-a", NOBODY) == (67, b"5.1.1 no such mailbox\n")
