@@ -37,10 +37,12 @@ HEADERS = (
 )
 """What every answer of this door tells a browser. How long only HTTPS is to be used is for who serves the host's other ports to say."""
 
+_NOTHING = problem(404, "there is nothing here")
+
 
 class PageDoor:
-    """Serves `places` by their paths below `base`, which has no slash at its end. A path that ends with ``/``, other than that of the
-    page itself, stands for all below it. `proxies` tells who asks."""
+    """Serves `places` by their paths below `base`, which have no slash before them, nor has `base` one at its end. A path of one word and
+    a slash stands for all below it. `proxies` tells who asks."""
 
     def __init__(self, places: Mapping[str, Place], proxies: Proxies, *, base: str = "", longest: int = LONGEST) -> None:
         self.longest = longest
@@ -67,12 +69,11 @@ class PageDoor:
     def _place(self, head: Head) -> Place | Answer:
         if self._base and head.path == self._base:
             return Answer(308, (("Location", f"{self._base}/"),))
-        path = head.path.removeprefix(self._base) if head.path.startswith(f"{self._base}/") else ""
-        found = self._places.get(path[1:]) if path else None
-        if found is None and path:
-            below = (f"{path[1 : end + 1]}" for end in range(len(path)) if path[end] == "/" and end)
-            found = next((self._places[one] for one in below if one in self._places), None)
-        return found or problem(404, "there is nothing here")
+        if not head.path.startswith(f"{self._base}/"):
+            return _NOTHING
+        path = head.path[len(self._base) + 1 :]
+        first, slash, _ = path.partition("/")
+        return self._places.get(path) or self._places.get(first + slash) or _NOTHING
 
 
 async def _answered(place: Place, head: Head, asker: Asker, body: bytes) -> Answer:

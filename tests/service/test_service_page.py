@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import poplib
+import re
 import smtplib
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sesmail.api.tokens import claims
 from sesmail.auth.tokens import make
@@ -450,3 +454,31 @@ def test_without_a_table_there_is_a_mailbox_and_no_api(tmp_path: Path) -> None:
         assert browser.ask("GET", "/mailbox").said["messages"] == 0
         assert browser.ask("GET", "/api/v1/aliases").status == 404
         assert browser.ask("GET", "/api/v1/aliases", Authorization="Bearer x").status == 404
+
+
+_HOSTILE = st.text(st.characters(min_codepoint=0x21, max_codepoint=0xFF), max_size=80)
+_NEAR = st.sampled_from(
+    ["/", "/session", "/mailbox", "/api/v1/aliases", "/api/v1/domains/", "/static/", "/api/v1/openapi.json"]
+)
+_HEADERS = st.dictionaries(
+    st.sampled_from(["Cookie", "Authorization", "Origin", "Sec-Fetch-Site", "X-CSRF-Token", "Content-Type", "If-Match", "If-None-Match",
+                     "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Host", "Expect"]),
+    _HOSTILE,
+    max_size=4,
+)  # fmt: skip
+_METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"])
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(method=_METHODS, near=_NEAR, path=_HOSTILE, headers=_HEADERS, body=st.none() | st.binary(max_size=300))
+def test_nothing_that_is_sent_is_our_mistake(
+    here: tuple[House, int], method: str, near: str, path: str, headers: dict[str, str], body: bytes | None
+) -> None:
+    house, port = here
+    sent = {"Connection": "close", **headers, **({} if body is None else {"Content-Length": str(len(body))})}
+    lines = [f"{method} {near}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items()), "", ""]
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        line.sendall("\r\n".join(lines).encode("latin-1") + (body or b""))
+        answer = line.makefile("rb").readline()
+    assert re.match(rb"HTTP/1\.1 (?:100|[234]\d\d) ", answer), answer
+    assert "Traceback" not in house.gateway.log()
