@@ -26,14 +26,14 @@ class Addresses:
 
     def __init__(self, config: Config, people: Residents, table: AddressMap | None, aliases: Table | None) -> None:
         self.aliases = aliases
-        self.ours = OurDomains(config, people, aliases)
+        rows = None if aliases is None else looked_up(config, aliases)
+        self.ours = OurDomains(config, people, rows)
         self.count: Count = nobody_counts
         owning: list[Owners] = [table.resolve] if table else []
-        if aliases is None:
+        if aliases is None or rows is None:
             self.model = model(config, people, table)
         else:
             reading = Reading(config.aliases.mailbox, config.aliases.require_domain)
-            rows = looked_up(config, aliases)
             look_up = in_table(rows, reading)
             self.model = model(config, people, table, [look_up], [left_in_table(rows, reading)])
             self.count = Uses(self.model, look_up, aliases).count

@@ -184,8 +184,13 @@ def seal(keys: Sequence[str]) -> list[Statement]:
 
 def aliases(account: Account, table: str) -> list[Statement]:
     """To read and change the aliases in this table of DynamoDB."""
-    actions = [f"dynamodb:{name}" for name in ("GetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")]
+    actions = [f"dynamodb:{name}" for name in ("GetItem", "Query", "Scan", "PutItem", "UpdateItem", "DeleteItem")]
     return [_on(actions, [account.arn("dynamodb", f"table/{table}"), account.arn("dynamodb", f"table/{table}/index/*")])]
+
+
+def look_up(account: Account, table: str) -> list[Statement]:
+    """To look up where mail for an alias goes, and to count that."""
+    return [_on(["dynamodb:GetItem", "dynamodb:UpdateItem"], [account.arn("dynamodb", f"table/{table}")])]
 
 
 def _on(actions: Sequence[str], resources: Sequence[str]) -> Statement:

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -63,6 +64,7 @@ def _sort(config: Config, account: Account, domains: Sequence[str], args: argpar
         yield from policies.bounce(account, _domain(routing.bounce_from))
     if config.feedback.suppress:
         yield from policies.suppress()
+    yield from _looked_up(config, account, args)
     yield from policies.unseal(args.key)
 
 
@@ -72,6 +74,7 @@ def _submit(config: Config, account: Account, domains: Sequence[str], args: argp
         raise Malformed("as which domains mail is sent is not known: name them with --domain, or in mailboxes.domains")
     yield from _sent(config, account, ours)
     yield from policies.quota()
+    yield from _looked_up(config, account, args)
 
 
 def _deliver(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
@@ -85,6 +88,7 @@ def _deliver(config: Config, account: Account, domains: Sequence[str], args: arg
         yield from policies.read(account, _bucket(config.storage.url), _passwd_keys(config, [], domains))
         yield from policies.read(account, incoming, [f"{_HELD}*", f"{_RECORDS}*"])
         yield from _forwarding(config, account)
+        yield from _looked_up(config, account, args)
     yield from policies.deliver(account, _together(boxes))
     yield from policies.seal([*args.key, *_keys(own)])
 
@@ -116,9 +120,19 @@ def _together(boxes: Sequence[Boxes]) -> list[Boxes]:
 
 
 def _aliases(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
-    if args.table is None:
-        raise Malformed("name the table of aliases with --table")
-    yield from policies.aliases(account, args.table)
+    table = args.table or config.aliases.dynamodb_table
+    if table is None:
+        raise Malformed("name the table of aliases with --table, or in aliases.dynamodb_table")
+    yield from policies.aliases(_of_aliases(config, account, args), table)
+
+
+def _looked_up(config: Config, account: Account, args: argparse.Namespace) -> list[Statement]:
+    table = config.aliases.dynamodb_table if config.aliases.table == "dynamodb" else None
+    return policies.look_up(_of_aliases(config, account, args), table) if table else []
+
+
+def _of_aliases(config: Config, account: Account, args: argparse.Namespace) -> Account:
+    return account if args.region else replace(account, region=config.aliases.region or account.region)
 
 
 _PURPOSES: dict[str, Callable[[Config, Account, Sequence[str], argparse.Namespace], Iterable[Statement]]] = {

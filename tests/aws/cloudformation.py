@@ -15,6 +15,7 @@ _PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::Region": REGION,
     "AWS::StackName": "mail",
+    "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/mail/5b7f1e40-c3a1-11f0-9d2a-0afff0a1b2c3",
 }
 _NOTHING = object()
 _VARIABLE = re.compile(r"\$\{([^}]+)\}")
@@ -123,6 +124,8 @@ class Stack:
             "Fn::Not": lambda: not given[0],
             "Fn::And": lambda: all(given),
             "Fn::Or": lambda: any(given),
+            "Fn::Select": lambda: given[1][given[0]],
+            "Fn::Split": lambda: given[1].split(given[0]),
         }[name]()
 
     def _ref(self, name: str) -> Any:

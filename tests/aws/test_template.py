@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 
 from sesmail.aws import policies
 from sesmail.aws.policies import Account, Arrivals, Boxes
+from sesmail.aws.question import MARK
 from sesmail.aws.template import logical_id, source, template
 from sesmail.errors import Malformed
+from sesmail.functions import api, verdict
+from sesmail.functions.settings import quick_settings
 from tests.aws.cloudformation import ACCOUNT, REGION, Stack, parsed
 
 _ROOT = Path(__file__).parents[2]
@@ -25,7 +29,8 @@ EVERYTHING = {
     "SealMail": "yes",
     "AliasTable": "yes",
     "FunctionCodeBucket": "code",
-    "VerdictHandler": "verdict.judge",
+    "VerdictHandler": "sesmail.functions.verdict.judge",
+    "ApiHandler": "sesmail.functions.api.answer",
     "Gateway": "both",
     "UserForEachDomain": "yes",
 }
@@ -205,8 +210,8 @@ def test_every_subscription_ends_in_the_queue_of_dead_letters() -> None:
     assert queues["NoticeQueue"]["RedrivePolicy"] == {**dead, "maxReceiveCount": 10}
     assert {one["MessageRetentionPeriod"] for one in queues.values()} == {14 * 86400}
     assert found["HttpsSubscription"]["Endpoint"] == EVERYTHING["SnsHttpsEndpointAddress"]
-    retries = found["HttpsSubscription"]["DeliveryPolicy"]["healthyRetryPolicy"]
-    assert (retries["numRetries"], retries["minDelayTarget"] + retries["maxDelayTarget"]) == (2, 3600)
+    retries = {"numRetries": 2, "minDelayTarget": 60, "maxDelayTarget": 3540}
+    assert found["HttpsSubscription"]["DeliveryPolicy"] == {"healthyRetryPolicy": retries}
 
 
 def test_the_topic_signs_with_sha_256_and_takes_from_ses_alone() -> None:
@@ -240,6 +245,24 @@ def test_without_anything_chosen_there_is_still_mail() -> None:
     assert "feedback-smtp" not in stack.outputs["DnsOfexampleDotcom"]
 
 
+@pytest.mark.parametrize(("scans", "tls"), [("yes", "no"), ("no", "yes")])
+def test_every_rule_scans_and_asks_for_tls_as_it_is_chosen(scans: str, tls: str) -> None:
+    rules = everything(ScanReceivedMail=scans, RequireTls=tls).of("SES::ReceiptRule")
+    chosen = (scans == "yes", "Require" if tls == "yes" else "Optional")
+    assert {(one["Rule"]["ScanEnabled"], one["Rule"]["TlsPolicy"]) for one in rules.values()} == {chosen}
+
+
+@pytest.mark.parametrize("address", ["http://user:secret@mail.example.com/", "https://", "https://mail.example.com/a b"])
+def test_the_address_with_the_password_is_for_https_alone_and_nobody_sees_it(address: str) -> None:
+    given = parsed(source())["Parameters"]["SnsHttpsEndpointAddress"]
+    assert given["NoEcho"] is True
+    assert not re.fullmatch(given["AllowedPattern"], address)
+
+
+def test_dead_letters_are_tried_no_sooner_than_after_an_hour() -> None:
+    assert everything().of("SQS::Queue")["DeadLetterQueue"]["VisibilityTimeout"] == 3600
+
+
 def test_rules_ask_then_mark_and_count_then_store() -> None:
     stack = everything()
     rules = stack.of("SES::ReceiptRule")
@@ -256,9 +279,20 @@ def test_rules_ask_then_mark_and_count_then_store() -> None:
     }
     bounce = rules["BounceRule"]["Rule"]["Actions"][1]["BounceAction"]
     assert (bounce["Sender"], bounce["SmtpReplyCode"], bounce["StatusCode"]) == ("postmaster@example.com", "550", "5.1.1")
-    assert rules["MarkRule"]["Rule"]["Actions"][0]["AddHeaderAction"]["HeaderName"] == "X-Postfix-Check-2"
+    assert bounce["Message"] == "No such mailbox"
+    mark = rules["MarkRule"]["Rule"]["Actions"][0]["AddHeaderAction"]
+    assert mark["HeaderName"] == MARK
+    variables = stack.of("Lambda::Function")["VerdictFunction"]["Environment"]["Variables"]
+    assert quick_settings(variables).verdict.mark == mark["HeaderValue"] != ""
     stored = rules["StoreRule"]["Rule"]["Actions"][0]["S3Action"]
     assert stored["KmsKeyArn"] == stack.arn("MailKey")
+
+
+def test_functions_come_from_the_bucket_that_is_named() -> None:
+    functions = everything(FunctionCodeKey="v2.zip").of("Lambda::Function")
+    chosen = {name: one["Code"] for name, one in functions.items() if name != "ActivationFunction"}
+    assert set(chosen) >= {"SortFunction", "VerdictFunction"}
+    assert all(code == {"S3Bucket": "code", "S3Key": "v2.zip"} for code in chosen.values())
 
 
 def test_functions_are_called_by_the_topic_and_by_ses_alone() -> None:
@@ -290,8 +324,11 @@ def test_dns_is_told_for_each_domain() -> None:
     told = everything().outputs["DnsOfmyDashshopDotexampleDotorg"].split("\n")
     assert told[0] == f"my-shop.example.org MX 10 inbound-smtp.{REGION}.amazonaws.com"
     assert [line.split()[1] for line in told] == ["MX", "CNAME", "CNAME", "CNAME", "MX", "TXT", "TXT"]
+    of = "of-IdentityOfmyDashshopDotexampleDotorg"
+    assert told[1:4] == [f"DkimDNSTokenName{n}-{of} CNAME DkimDNSTokenValue{n}-{of}" for n in (1, 2, 3)]
     assert told[4] == f"mail.my-shop.example.org MX 10 feedback-smtp.{REGION}.amazonses.com"
     assert told[5] == 'mail.my-shop.example.org TXT "v=spf1 include:amazonses.com ~all"'
+    assert told[6] == '_dmarc.my-shop.example.org TXT "v=DMARC1; p=none; rua=mailto:postmaster@my-shop.example.org"'
 
 
 _HERE = Account(REGION, ACCOUNT)
@@ -299,9 +336,40 @@ _BOXES = [Boxes("mailbucket", ["mailboxes/"])]
 
 
 def test_the_function_may_do_what_iam_policy_prints_for_sort() -> None:
-    first, second = everything().of("IAM::Role")["SortRole"]["Policies"]
-    assert statements(first["PolicyDocument"]) == policies.sort(_HERE, Arrivals("mailbucket", ["new/"]), _BOXES)
-    assert allowed(statements(second["PolicyDocument"])) == {("sqs:SendMessage", everything().arn("DeadLetterQueue"))}
+    sort, letters, aliases = everything().of("IAM::Role")["SortRole"]["Policies"]
+    assert statements(sort["PolicyDocument"]) == policies.sort(_HERE, Arrivals("mailbucket", ["new/"]), _BOXES)
+    assert allowed(statements(letters["PolicyDocument"])) == {("sqs:SendMessage", everything().arn("DeadLetterQueue"))}
+    assert statements(aliases["PolicyDocument"]) == policies.look_up(_HERE, "Aliases")
+
+
+def test_the_functions_that_are_asked_know_accounts_and_aliases_and_no_mail() -> None:
+    roles = everything().of("IAM::Role")
+    tables = {"VerdictRole": policies.look_up(_HERE, "Aliases"), "ApiRole": policies.aliases(_HERE, "Aliases")}
+    for role, of_table in tables.items():
+        accounts, aliases = roles[role]["Policies"]
+        wanted = [*policies.listing(_HERE, "mailbucket"), *policies.read(_HERE, "mailbucket", ["mailboxes/*/passwd.txt"])]
+        assert statements(accounts["PolicyDocument"]) == wanted
+        assert allowed(statements(aliases["PolicyDocument"])) == allowed(of_table)
+
+
+def test_the_handlers_are_there() -> None:
+    assert EVERYTHING["VerdictHandler"] == f"{verdict.__name__}.{verdict.judge.__name__}"
+    assert EVERYTHING["ApiHandler"] == f"{api.__name__}.{api.answer.__name__}"
+
+
+def test_the_api_is_for_iam_or_for_tokens_and_for_nobody_without() -> None:
+    stack = everything()
+    assert stack.of("Lambda::Url")["ApiUrl"]["AuthType"] == "AWS_IAM"
+    assert "*" not in [one["Principal"] for one in stack.of("Lambda::Permission").values()]
+    assert "SESMAIL__PAGE__TOKEN_SECRET" not in stack.of("Lambda::Function")["ApiFunction"]["Environment"]["Variables"]
+    with_tokens = everything(ApiTokenSecret="0123456789" * 4)
+    assert with_tokens.of("Lambda::Url")["ApiUrl"]["AuthType"] == "NONE"
+    variables = with_tokens.of("Lambda::Function")["ApiFunction"]["Environment"]["Variables"]
+    config = quick_settings(variables)
+    assert (config.page.token_secret, config.aliases.table) == ("0123456789" * 4, "dynamodb")
+    assert {"ApiUrlPermission", "ApiPermission"} <= set(with_tokens.of("Lambda::Permission"))
+    for less in (everything(AliasTable="no"), everything(ApiHandler=""), everything(FunctionCodeBucket="")):
+        assert not less.of("Lambda::Url")
 
 
 def test_the_gateway_may_do_what_iam_policy_prints_and_no_more() -> None:
@@ -321,6 +389,18 @@ def test_the_gateway_may_do_what_iam_policy_prints_and_no_more() -> None:
     assert beyond(allowed(printed), given) == set()
     # A bounce is from no configuration set; the statement is shared.
     assert beyond(given, allowed(printed)) == {("ses:SendBounce", _HERE.arn("ses", "configuration-set/Sending"))}
+
+
+def test_nothing_is_sent_but_as_the_domains_and_no_key_is_made() -> None:
+    stack = everything()
+    own = {_HERE.arn("ses", f"identity/{domain}") for domain in DOMAINS} | {_HERE.arn("ses", "configuration-set/Sending")}
+    policies = [
+        *(policy["PolicyDocument"] for user in stack.of("IAM::User").values() for policy in user.get("Policies", ())),
+        *(one["PolicyDocument"] for one in stack.of("IAM::ManagedPolicy").values()),
+    ]
+    sent = {resource for one in policies for action, resource in allowed(statements(one)) if action.startswith("ses:Send")}
+    assert sent == own
+    assert not stack.of("IAM::AccessKey")
 
 
 def test_the_user_of_a_domain_reads_and_sends_its_mail_alone() -> None:

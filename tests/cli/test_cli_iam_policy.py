@@ -281,6 +281,17 @@ def test_deliveries_into_boxes_alone_only_write_there(tmp_path: Path) -> None:
     assert statement["Resource"] == ["arn:aws:s3:::first-bucket/a/b/*", "arn:aws:s3:::second-bucket/*"]
 
 
+def test_who_looks_up_aliases_may_and_who_keeps_them_may_change_them(house: House) -> None:
+    house.file.write_text(house.file.read_text() + "aliases: {table: dynamodb, dynamodb_table: theirs, region: eu-north-1}\n")
+    table = "arn:aws:dynamodb:eu-north-1:123456789012:table/theirs"
+    for purpose in ("sort", "submit", "deliver"):
+        statements = printed(house.file, purpose, more=("--account", "123456789012", "--domain", "example.com"))["Statement"]
+        found = [one for one in statements if "dynamodb:GetItem" in one["Action"]]
+        assert found == [{"Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:UpdateItem"], "Resource": table}]
+    (statement,) = printed(house.file, "aliases", more=("--account", "123456789012"))["Statement"]
+    assert statement["Resource"] == [table, f"{table}/index/*"]
+
+
 def test_a_table_is_named_with_its_indexes(house: House) -> None:
     (statement,) = printed(house.file, "aliases", more=("--table", "mail", "--account", "123456789012"))["Statement"]
     table = f"arn:aws:dynamodb:{REGION}:123456789012:table/mail"
