@@ -23,7 +23,8 @@ from sesmail.errors import Malformed
 USUAL_ROWS = 100
 
 _PROPERTIES = ("local", "domain", "destinations", "active", "ignore", "owner", "description")
-_PARAMETERS = ("q", "domain", "destination", "owner", "active", "ignore", "limit", "after")
+# The most characters of each.
+_PARAMETERS = {"q": 254, "domain": 255, "destination": 254, "owner": 254, "active": 5, "ignore": 5, "limit": 10, "after": 2000}
 _FLAGS = {"true": True, "false": False}
 
 
@@ -37,7 +38,7 @@ class AliasPaths:
         self.on_one: Mapping[str, OnOne] = {"GET": self._read, "PATCH": self._change, "DELETE": self._remove}
 
     def _find(self, request: Request, caller: Caller) -> Response:
-        said = parameters(request.query, _PARAMETERS)
+        said = _searched(request)
         page = self._aliases.find(caller, _query(said), limit=_limit(said.get("limit", "")), after=said.get("after", ""))
         shown = {"aliases": [alias_shown(one) for one in page.aliases], "after": page.after or None}
         following = urlencode({**said, "after": page.after})
@@ -73,6 +74,17 @@ class AliasPaths:
 
 def _shown(alias: Alias) -> Response:
     return answer(200, alias_shown(alias), ("ETag", etag(alias)))
+
+
+def _searched(request: Request) -> dict[str, str]:
+    """The parameters. Only an owner may be nobody."""
+    said = parameters(request.query, _PARAMETERS)
+    for name, value in said.items():
+        if not value and name != "owner":
+            raise Malformed(f"the parameter {name} is empty")
+        if len(value) > _PARAMETERS[name]:
+            raise Malformed(f"the parameter {name} has at most {_PARAMETERS[name]} characters")
+    return said
 
 
 def _query(said: Mapping[str, str]) -> Query:

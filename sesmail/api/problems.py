@@ -70,6 +70,8 @@ def wrong(name: str = "") -> Iterator[None]:
         raise Wrong(name, error.public) from None
 
 
+# RFC 9110 section 15.5; Python's own phrases differ from version to version.
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
 # The first that fits counts.
 _STATUSES: tuple[tuple[type[MailError], int], ...] = (
     (WrongMethod, 405),
@@ -97,7 +99,7 @@ def status(error: MailError) -> int:
 def problem(error: MailError) -> Response:
     """The failure as problem details."""
     code = status(error)
-    said: dict[str, object] = {"title": HTTPStatus(code).phrase, "status": code, "detail": error.public}
+    said: dict[str, object] = {"title": _PHRASES.get(code, HTTPStatus(code).phrase), "status": code, "detail": error.public}
     if isinstance(error, Wrong | Denied) and error.name:
         said["errors"] = [{"pointer": f"#/{error.name}", "detail": error.public}]
     headers: tuple[tuple[str, str], ...] = (("Content-Type", CONTENT_TYPE), *ALWAYS)

@@ -226,6 +226,7 @@ def test_filters_are_true_or_false_and_go_together(ask: Asking) -> None:
             "after=nonsense",
             "colour=red",
         ),
+        *(f"q={'a' * 255}", f"owner={'a' * 255}", "q=", "domain=", "after="),
         *("q=a&q=b", "q", "q=%ff", "domain=[1]", "destination=nobody", "&".join(f"a{number}=1" for number in range(60))),
     ],
 )

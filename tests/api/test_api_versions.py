@@ -67,7 +67,7 @@ def test_any_of_several_versions_may_be_meant(ask: Asking, wanted: str) -> None:
     assert ask("PATCH", SHOP, {"active": False}, if_match=wanted.replace("{}", tag(ask("GET", SHOP)))).status == 200
 
 
-@pytest.mark.parametrize("wanted", ["W/{}", '"x"', "x", ""])
+@pytest.mark.parametrize("wanted", ["W/{}", '"x"', 'W/"x", "y"', "x", "", '"é"'])
 def test_another_version_is_never_meant(ask: Asking, wanted: str) -> None:
     assert ask("PATCH", SHOP, {"active": False}, if_match=wanted.replace("{}", tag(ask("GET", SHOP)))).status == 412
 
