@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -71,24 +71,23 @@ class PageService(MultiService):
         super().__init__()
         self._portal = portal
         self._summaries = summaries
-        self._api = api
         self._workers = Workers(reactor, "aliases", WORKERS, WAITING)
         self._workers.setServiceParent(self)
         self.proxies = Proxies(config.page.proxies)
-        self.door = self._door(config, reactor)
+        self.door = self._door(config, reactor, api)
 
-    def _door(self, config: Config, reactor: Any) -> PageDoor:
+    def _door(self, config: Config, reactor: Any, api: Api | None) -> PageDoor:
         given = config.page
         sessions = Sessions(reactor.seconds, idle=given.idle, lifetime=given.lifetime)
         admins = frozenset(names(config).complete(name.encode()) for name in given.admins)
         visitors = Visitors(sessions, base=given.base, admins=admins, bearer=_bearer(given.token_secret, admins))
-        about = {"base": given.base, "aliases": self._api is not None}
+        about = {"base": given.base, "aliases": api is not None}
         places: dict[str, Place] = {path: FilePlace(asset) for path, asset in read(files("sesmail.web") / "page").items()}
         places["session"] = SessionPlace(visitors, self._log_in, about)
         places["mailbox"] = MailboxPlace(visitors, self._summary)
-        if self._api is not None:
-            api = ApiPlace(visitors, self._respond, given.base)
-            places |= dict.fromkeys(("api/", *_tacomail(config)), api)
+        if api is not None:
+            place = ApiPlace(visitors, self._in_worker(api), given.base)
+            places |= dict.fromkeys(("api/", *_tacomail(config)), place)
         return PageDoor(places, self.proxies, base=given.base)
 
     async def _log_in(self, user: str, password: str, asker: Asker) -> Account:
@@ -111,9 +110,11 @@ class PageService(MultiService):
     async def _summary(self, account: Account, asker: Asker) -> Mapping[str, object]:
         return await self._summaries.of(account)
 
-    async def _respond(self, request: Request, caller: Caller) -> Response:
-        assert self._api is not None  # noqa: S101
-        return await self._workers.run(self._api.respond, request, caller)
+    def _in_worker(self, api: Api) -> Callable[[Request, Caller], Awaitable[Response]]:
+        async def respond(request: Request, caller: Caller) -> Response:
+            return await self._workers.run(api.respond, request, caller)
+
+        return respond
 
 
 def _tacomail(config: Config) -> Iterator[str]:

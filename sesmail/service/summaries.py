@@ -40,17 +40,24 @@ class Summaries:
     async def of(self, account: Account) -> Mapping[str, object]:
         """`messages`, `octets`, and `settings` for mail programs. Raises Unavailable and Limited."""
         place = account.place
-        at, figures = self._kept.get(place, (0.0, Figures(0, 0)))
-        if place not in self._kept or not 0 <= self._now() - at < BELIEVED:
+        self._forget()
+        if place not in self._kept:
             await self._under_way.do(place, lambda: self._look(place))
-            _, figures = self._kept[place]
+        _, figures = self._kept[place]
         return {"messages": figures.messages, "octets": figures.octets, "settings": self._settings}
 
     async def _look(self, place: Place | None) -> None:
         figures = await self._count(place)
         self._kept[place] = self._now(), figures
-        self._kept.move_to_end(place)
-        while len(self._kept) > KEPT:
+        self._forget()
+
+    def _forget(self) -> None:
+        """What is too old, or too much. Places may hold keys, which are not kept for longer than they are of use."""
+        now = self._now()
+        while self._kept:
+            at, _ = next(iter(self._kept.values()))
+            if len(self._kept) <= KEPT and 0 <= now - at < BELIEVED:
+                break
             self._kept.popitem(last=False)
 
 
