@@ -17,7 +17,7 @@ from sesmail.interfaces import Body, Maildrop, Place, StorePlace
 from sesmail.mail.uidl import hashed
 from sesmail.storage.directory import DirectoryStore
 from sesmail.storage.lock import Lock, NoLock, ProcessLock
-from sesmail.storage.maildrop import Maildrops
+from sesmail.storage.maildrop import Figures, Maildrops
 from sesmail.storage.passwdkeys import PasswdKeys
 from sesmail.storage.s3 import S3Store
 from sesmail.storage.store import Reader, Store
@@ -121,6 +121,17 @@ class MaildropContract(OverStore):
         self.assertEqual(self.names(self.opened(maildrops, Place(HERE, "d/tom/01"))), [])
         granted = Place(StorePlace("s3://mail/", region="eu-west-1"), "", nested=True)
         self.assertEqual(sorted(self.names(self.opened(maildrops, granted))), [f"d/ann/{name}", "d/tom/id"])
+
+    def test_its_figures_are_those_of_a_session_that_opens_it_now_whoever_has_it(self) -> None:
+        self.put("d/tom/1", "d/tom/22", "d/tom/2026/1", "d/tom/passwd.txt", "d/ann/x")
+        maildrops = self.maildrops(ProcessLock(30))
+        for place in (TOM, Place(HERE, "d/tom/", nested=True)):
+            maildrop = self.opened(maildrops, place)
+            total = sum(map(maildrop.octets, range(len(maildrop))))
+            self.assertEqual(run(maildrops.figures(place)), Figures(len(maildrop), total))
+            run(maildrop.close())
+        for place in (None, Place(StorePlace("none"), "")):
+            self.assertEqual(run(maildrops.figures(place)), Figures(0, 0))
 
     def test_numbers_stay_while_mail_comes_and_goes(self) -> None:
         self.put("d/tom/1", "d/tom/2")

@@ -10,7 +10,7 @@ from typing import Any
 
 from sesmail.interfaces import DEMO
 from sesmail.storage.lock import ProcessLock
-from sesmail.storage.maildrop import Maildrops
+from sesmail.storage.maildrop import Figures, Maildrops
 from sesmail.storage.read.bodies import collect
 from tests.storage.driving import Person, pause, run
 
@@ -47,6 +47,11 @@ class SampleTest(unittest.TestCase):
         self.assertEqual(run(drop.remove([0])), ())
         run(drop.close())
         self.assertEqual(len(opened(Person())), 1)
+
+    def test_its_figures_are_known(self) -> None:
+        drops = Maildrops(never, never, ProcessLock(30), window=never, pause=pause, now=lambda: BEGAN)
+        drop = run(drops.open(DEMO, Person()))
+        self.assertEqual(run(drops.figures(DEMO)), Figures(1, drop.octets(0)))
 
     def test_nobody_locks_it_for_others(self) -> None:
         drops = Maildrops(never, never, ProcessLock(30), window=never, pause=pause, now=lambda: BEGAN)
