@@ -73,9 +73,11 @@ clean:
 
 environments: .venv/tests .venv-oldest/tests .venv-tools/tools .venv-oracle/oracle
 
-# The mail programs that the tests fetch and send with, servers to compare with, and the browser for the page.
+# The mail programs that the tests fetch and send with, servers to compare with, the browser for the page, and the user that mailtos3's
+# line in master.cf names.
 programs: $(AXE)
 	@$(ENSURE) venv chromium chromedriver curl dovecot dovecot-lmtpd fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
+	@id mailtos3 >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin mailtos3
 
 .venv/runtime: setup.cfg
 	@$(ENSURE) venv

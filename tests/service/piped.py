@@ -10,13 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# Only the path is another one, and the user one that every machine has.
+# Only the path is another one. `make programs` makes the user.
 MASTER = """
 mailtos3  unix  -       n       n       -       -       pipe
-      flags=ODRhu user=nobody argv={program} -a=${{recipient}} -f=${{sender}}
+      flags=ODRhu user=mailtos3 argv={program} -a=${{recipient}} -f=${{sender}}
 """
 MAIN = """
-default_privs = nobody
+default_privs = mailtos3
 mailtos3_destination_recipient_limit = 1
 virtual_mailbox_domains = {domain}
 virtual_transport = mailtos3
