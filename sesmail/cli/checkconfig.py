@@ -64,6 +64,8 @@ def summary(config: Config) -> Iterator[str]:
     if config.submission.listeners:
         yield from _sending(config)
     yield from _receiving(config)
+    if config.page.listeners:
+        yield f"page at: {config.page.base}/, administrators: {', '.join(config.page.admins) or 'none'}"
     yield from _certificates(config)
     if config.storage.url == NO_STORE:
         yield "mail: none, but for logins that bring a bucket with them"

@@ -130,8 +130,8 @@ class MaildropContract(OverStore):
             total = sum(map(maildrop.octets, range(len(maildrop))))
             self.assertEqual(run(maildrops.figures(place)), Figures(len(maildrop), total))
             run(maildrop.close())
-        for place in (None, Place(StorePlace("none"), "")):
-            self.assertEqual(run(maildrops.figures(place)), Figures(0, 0))
+        for nowhere in (None, Place(StorePlace("none"), "")):
+            self.assertEqual(run(maildrops.figures(nowhere)), Figures(0, 0))
 
     def test_numbers_stay_while_mail_comes_and_goes(self) -> None:
         self.put("d/tom/1", "d/tom/2")
