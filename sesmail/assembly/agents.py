@@ -35,7 +35,7 @@ def agents(config: Config, carry: Carry | None, end: ExitStack) -> dict[type, Ag
     if config.lmtp_out.host:
         found[Lmtp] = lmtp_agent(config, end)
     if given.bounce_from is not None:
-        found[Bounce] = BounceAgent(Bounces(ses_client(config, "ses"), given.bounce_from).send)
+        found[Bounce] = BounceAgent(Bounces(ses_client(config, "ses"), given.bounce_from, given.bounce_text).send)
     if carry is not None and given.forward_from is not None:
         found[Forward] = ForwardAgent(carry, forward_from=given.forward_from, gateway=hostname(config))
     return found

@@ -14,6 +14,7 @@ from sesmail.mail.outcome import Outcome
 
 log = logging.getLogger(__name__)
 
+MAILBOX = "{mailbox}"
 WITHIN = 24 * 3600.0
 """Seconds after its receipt in which SES bounces a message."""
 
@@ -26,11 +27,13 @@ _UNVERIFIED = Outcome(
 
 class Bounces:
     """`client` gives a boto3 client for ``ses`` that repeats no request, or raises Unavailable. `sender` is a verified address, which the
-    bounces are from. Thread-safe."""
+    bounces are from. `text` is what they say, with the recipients in the place of MAILBOX; without one SES says it in its own words.
+    Thread-safe."""
 
-    def __init__(self, client: Callable[[], Any], sender: str) -> None:
+    def __init__(self, client: Callable[[], Any], sender: str, text: str | None = None) -> None:
         self._client = client
         self._sender = sender
+        self._text = text
 
     def send(self, message_id: str, recipients: Sequence[str]) -> Outcome:
         """Tell the sender of what SES calls `message_id` that none of these recipients exists, by one request; SES takes one a second.
@@ -43,6 +46,7 @@ class Bounces:
                 OriginalMessageId=message_id,
                 BounceSender=self._sender,
                 BouncedRecipientInfoList=[{"Recipient": address, "BounceType": "DoesNotExist"} for address in recipients],
+                **({"Explanation": self._text.replace(MAILBOX, ", ".join(recipients))} if self._text else {}),
             )
             id = str(answer["MessageId"])
         except Exception as error:

@@ -143,6 +143,11 @@ class Routing:
     bounce_from: str | None = option(
         optional(ADDRESS), None, "Address that reports to senders are from, of an identity of SES; null sends none."
     )
+    bounce_text: str | None = option(
+        optional(matching("text", "printable text, up to 500 characters", r"[^\x00-\x1f\x7f]{1,500}")),
+        None,
+        "What these reports say, {mailbox} standing for the address; null leaves that to SES.",
+    )
     make_maildirs: bool = option(
         SWITCH, "false", "Whether a Maildir that is missing is made, where the folder above it is there."
     )

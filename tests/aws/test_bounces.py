@@ -51,6 +51,14 @@ def test_all_recipients_are_in_one_request_from_our_address(server: ses.Server, 
     }
 
 
+def test_a_text_of_our_own_names_the_mailbox(server: ses.Server) -> None:
+    place = SesPlace("eu-west-1", server.endpoint, Keys("AKIATESTS", "of-the-tests"))
+    bounces = Bounces(Ses(place, service="ses").client, "postmaster@example.com", "Nobody reads {mailbox}. {0} {")
+    bounces.send(_ID, ["a@example.com", "{mailbox}@example.com"])
+    (asked,) = server.bounces
+    assert asked["Explanation"] == "Nobody reads a@example.com, {mailbox}@example.com. {0} {"
+
+
 @pytest.mark.parametrize(
     ("code", "status", "text", "reply", "alarm"),
     [
