@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.clients.stores import PASSWORD
 from tests.web.browser.pagehouse import House, opened
 from tests.web.browser.webdriver import Browser, chromium
 
@@ -33,12 +32,3 @@ def browser(window: Browser) -> Iterator[Browser]:
     window.shape(1100, 800)
     yield window
     assert [words for words in window.complaints() if _EXPECTED not in words] == []
-
-
-def log_in(browser: Browser, url: str, user: str) -> None:
-    """From the login to the first view."""
-    browser.go(url)
-    browser.fill("User name", user)
-    browser.fill("Password", PASSWORD)
-    browser.press("Log in")
-    browser.named("button", "Log out")

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from tests.clients.stores import DOMAIN
-from tests.web.browser.conftest import log_in
 from tests.web.browser.pagehouse import ANN, BOSS, TOM, House
+from tests.web.browser.steps import find, log_in, open_details, rows
 from tests.web.browser.webdriver import ENTER, Browser
 
 
@@ -16,17 +16,6 @@ from tests.web.browser.webdriver import ENTER, Browser
 def tom(browser: Browser, house: House) -> Browser:
     log_in(browser, house.url, TOM)
     return browser
-
-
-def find(browser: Browser, text: str) -> None:
-    """Search, and wait for the row of this address."""
-    browser.fill("Search", text)
-    browser.named(".row h2", text)
-    browser.until(lambda: browser.run("return document.querySelectorAll('.row').length") == 1, "there are other rows too")
-
-
-def open_details(browser: Browser) -> None:
-    browser.run("document.querySelector('.row details').open = true")
 
 
 def state(browser: Browser) -> str:
@@ -48,20 +37,17 @@ def test_an_address_is_made(tom: Browser, house: House) -> None:
 def test_an_address_is_found_by_a_part_of_it(tom: Browser, house: House) -> None:
     house.alias("needle-in-hay")
     house.alias("only-hay")
-    tom.fill("Search", "EDLE-IN")
-    tom.named(".row h2", f"needle-in-hay@{DOMAIN}")
-    tom.until(lambda: f"only-hay@{DOMAIN}" not in tom.text(), "what was not asked for is shown")
+    find(tom, f"needle-in-hay@{DOMAIN}", text="EDLE-IN")
 
 
 def test_addresses_are_chosen_by_what_happens_to_their_mail(tom: Browser, house: House) -> None:
     house.alias("chosen-live")
     house.alias("chosen-drop", ignore=True)
     house.alias("chosen-dead", active=False)
-    tom.fill("Search", "chosen-")
+    find(tom, *(f"chosen-{local}@{DOMAIN}" for local in ("dead", "drop", "live")), text="chosen-")
     for option, local in (("Active", "live"), ("Ignored", "drop"), ("Inactive", "dead")):
         tom.choose("Show", option)
-        tom.named(".row h2", f"chosen-{local}@{DOMAIN}")
-        tom.until(lambda: tom.run("return document.querySelectorAll('.row').length") == 1, "others are shown")
+        tom.until(lambda: rows(tom) == [f"chosen-{local}@{DOMAIN}"], "others are shown")  # noqa: B023
 
 
 def test_long_lists_come_in_pieces(tom: Browser, house: House) -> None:
@@ -224,9 +210,7 @@ def test_one_sees_the_addresses_of_nobody_else(tom: Browser, house: House) -> No
     house.alias("secret-of-ann", owner=ANN)
     house.alias("secret-of-nobody", owner="")
     house.alias("secret-of-tom")
-    tom.fill("Search", "secret-of-")
-    tom.named(".row h2", f"secret-of-tom@{DOMAIN}")
-    tom.until(lambda: tom.run("return document.querySelectorAll('.row').length") == 1, "others are shown")
+    find(tom, f"secret-of-tom@{DOMAIN}", text="secret-of-")
 
 
 def test_an_administrator_gives_an_address_to_somebody(browser: Browser, house: House) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.web.browser.conftest import log_in
 from tests.web.browser.pagehouse import BOSS, House
+from tests.web.browser.steps import log_in
 from tests.web.browser.webdriver import Browser
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.web.browser.conftest import log_in
 from tests.web.browser.pagehouse import BOSS, TOM, House
+from tests.web.browser.steps import log_in
 from tests.web.browser.webdriver import Browser
 
 

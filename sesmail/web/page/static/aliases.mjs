@@ -58,6 +58,7 @@ class Finder {
     }
 
     soon() {
+        this.only();
         clearTimeout(this.timer);
         this.timer = setTimeout(() => this.begin(), PAUSE);
     }
@@ -72,12 +73,17 @@ class Finder {
         say(`Created ${alias.address}.`);
     }
 
-    async read(after) {
+    /** What is under way is no longer wanted; what comes next is. */
+    only() {
         this.asking.abort();
-        const asking = new AbortController();
-        this.asking = asking;
-        this.trouble.hidden = true;
+        this.asking = new AbortController();
         this.list.setAttribute("aria-busy", "true");
+        return this.asking;
+    }
+
+    async read(after) {
+        const asking = this.only();
+        this.trouble.hidden = true;
         try {
             this.show(await this.page(after, asking.signal), after !== null);
         } catch (error) {
