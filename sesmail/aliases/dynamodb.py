@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sesmail.aliases import cursor, dynamolists
@@ -18,6 +19,7 @@ from sesmail.errors import Limited, Malformed
 
 _TRIES = 10
 _REQUESTS = 4
+_AT_ONCE = 16
 # An index is usually late by milliseconds.
 _LATENESS = (0.0, 0.1, 0.3)
 _BY_IDENTIFIER = "identifier-index"
@@ -82,6 +84,12 @@ class DynamoAliases:
         self._recent.keep(alias)
         return alias_of(first["Item"])
 
+    def add_all(self, aliases: Sequence[Alias]) -> Sequence[Alias]:
+        for alias in aliases:
+            checked_alias(alias)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return [alias for alias, added in zip(aliases, pool.map(self._is_added, aliases), strict=True) if not added]
+
     def change(self, old: Alias, new: Alias) -> Alias:
         checked_alias(new)
         for item in self._tries(old):
@@ -143,6 +151,13 @@ class DynamoAliases:
 
     def remove_destination(self, destination: DestinationRecord) -> None:
         self._destinations.remove(destination)
+
+    def _is_added(self, alias: Alias) -> bool:
+        try:
+            self.add(alias)
+        except Taken:
+            return False
+        return True
 
     def _item(self, local: str, domain: str) -> Item | None:
         return self._table.get(key(local, domain)) if _is_key(local, domain) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from sqlite3 import Connection
 from typing import Any
 
 from sesmail.aliases import cursor
@@ -10,7 +11,7 @@ from sesmail.aliases.addresses import checked_alias, checked_destination, checke
 from sesmail.aliases.records import Alias, DestinationRecord, Domain
 from sesmail.aliases.sqlitefile import SqliteFile
 from sesmail.aliases.sqliterows import Rows
-from sesmail.aliases.table import MOST_ROWS, Page, Query
+from sesmail.aliases.table import MOST_ROWS, Page, Query, Taken
 
 FORMAT = 1
 
@@ -76,6 +77,12 @@ class SqliteTable:
         with self._file.writing() as connection:
             return _ALIASES.add(connection, alias)
 
+    def add_all(self, aliases: Sequence[Alias]) -> Sequence[Alias]:
+        for alias in aliases:
+            checked_alias(alias)
+        with self._file.writing() as connection:
+            return [alias for alias in aliases if not _is_added(connection, alias)]
+
     def change(self, old: Alias, new: Alias) -> Alias:
         checked_alias(new)
         with self._file.writing() as connection:
@@ -128,6 +135,14 @@ class SqliteTable:
     def remove_destination(self, destination: DestinationRecord) -> None:
         with self._file.writing() as connection:
             _DESTINATIONS.remove(connection, destination)
+
+
+def _is_added(connection: Connection, alias: Alias) -> bool:
+    try:
+        _ALIASES.add(connection, alias)
+    except Taken:
+        return False
+    return True
 
 
 def _meant(query: Query) -> tuple[list[str], dict[str, Any]]:

@@ -98,6 +98,10 @@ class Table(Known, Protocol):
         """Durable on return. Raises Taken for the address, and for the identifier as far as `identified` knows; Malformed as
         addresses.checked_alias, as all do that write."""
 
+    def add_all(self, aliases: Sequence[Alias]) -> Sequence[Alias]:
+        """Those of them that could not be added, for they are taken; the others are durable on return. Raises Malformed before anything
+        is written; after any other error some may have been."""
+
     def change(self, old: Alias, new: Alias) -> Alias:
         """All of `new` in the place of `old`, under another address too, in one step; uses counted meanwhile are kept. Raises NoSuchRow,
         Changed, and Taken where another alias has the new address: then nothing has changed."""

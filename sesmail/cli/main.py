@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
+from sesmail.cli import aliaswords
+
 # sysexits.h: systemd's RestartPreventExitStatus= goes by 78.
 EXIT_FAILED = 1
 EXIT_USAGE = 64
@@ -120,6 +122,10 @@ def _map(parser: argparse.ArgumentParser) -> None:
     query.add_argument("addresses", metavar="ADDRESS", nargs="+", help="whole address")
     query.add_argument("--table", metavar="TYPE:PATH", help="a table, instead of aliases.map")
     _config(query)
+
+
+def _alias(parser: argparse.ArgumentParser) -> None:
+    aliaswords.arguments(parser, _config)
 
 
 def _queue(parser: argparse.ArgumentParser) -> None:
@@ -251,6 +257,7 @@ COMMANDS = (
         _smtp_password,
     ),
     Command("map", "sesmail.cli.map", "Ask the table of aliases whose an address is.", _map),
+    Command("alias", "sesmail.cli.alias", "Look after the aliases of the table.", _alias),
     Command("deliver", "sesmail.cli.deliver", "Deliver a message from a mail server.", _deliver, words=True),
     Command("sort", "sesmail.cli.sort", "Sort mail that has come in, once.", _sort),
     Command("held", "sesmail.cli.held", "Look after the mail that nobody could be given.", _held),

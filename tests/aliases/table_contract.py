@@ -95,6 +95,19 @@ class TableContract:
             table.add(alias("tim@example.com", identifier="id-bob@example.com"))
         assert table.get("tim", "example.com") is None
 
+    def test_of_many_those_are_added_that_are_not_taken(self, table: Table) -> None:
+        old = table.add(alias("a1@example.com"))
+        many = [alias(f"a{number}@example.com", owner="new") for number in range(5)]
+        many.append(alias("other@example.com", identifier="id-a3@example.com"))
+        left = table.add_all(many)
+        assert set(addresses(list(left))) - {"other@example.com", "a3@example.com"} == {"a1@example.com"}
+        assert len(left) == 2
+        assert table.get("a1", "example.com") == old
+        assert len(all_of(table, Query())) == 5
+        with pytest.raises(Malformed):
+            table.add_all([alias("late@example.com"), alias("Bad@example.com")])
+        assert table.get("late", "example.com") is None
+
     @pytest.mark.parametrize(
         "bad",
         [
