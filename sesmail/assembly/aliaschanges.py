@@ -12,13 +12,11 @@ from sesmail.assembly.addresses import address_map
 from sesmail.assembly.residents import residents
 from sesmail.assembly.routing import OurDomains, home, model, routing
 from sesmail.assembly.stores import blocking_stores, clients, places
+from sesmail.config.foreign.tacomail import SEPARATORS
 from sesmail.config.table import Config
 from sesmail.delivery.local import refusal
 from sesmail.delivery.plan import Bounce, Destination, Drop, Forward, Hold, Reason
 from sesmail.delivery.routing import Routing
-
-SEPARATORS = ("+", "--", "#", "=")
-"""What began a tag in tacomail."""
 
 _DELIVERED = "delivered"
 _REFUSED = f"refused ({Reason.INACTIVE.value})"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sesmail.aliases import postfixmap
-from sesmail.config.foreign import aws_pop3, hybrid, mailtos3, ses_pop3
+from sesmail.config.foreign import aws_pop3, hybrid, mailtos3, ses_pop3, tacomail
 from sesmail.config.foreign.draft import Beside, Draft
 from sesmail.config.foreign.hybrid_receiving import Source
 from sesmail.config.load import from_text
@@ -116,9 +116,14 @@ def _mailtos3(args: argparse.Namespace, beside: Beside | None) -> Draft:
     return mailtos3.draft(mailtos3.read(args.file))
 
 
+def _tacomail(args: argparse.Namespace, beside: Beside | None) -> Draft:
+    return tacomail.draft(os.environ, args.bucket, args.mailbox, args.domain)
+
+
 _SYSTEMS = {
     "aws-ses-pop3-server": _ses_pop3,
     "aws-pop3-server": _aws_pop3,
     hybrid.SYSTEM: _hybrid,
     mailtos3.SYSTEM: _mailtos3,
+    tacomail.SYSTEM: _tacomail,
 }

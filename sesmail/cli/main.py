@@ -67,7 +67,11 @@ def _import_config(parser: argparse.ArgumentParser) -> None:
     mailtos3.add_argument(
         "file", metavar="FILE", nargs="?", help="its config.json, instead of the first one found in its two places"
     )
-    for system in (ses, aws, hybrid, mailtos3):
+    tacomail = systems.add_parser("tacomail", help="the table of aliases that POSTFIX_DYNAMODB_TABLE names")
+    tacomail.add_argument("-b", "--bucket", metavar="BUCKET", required=True, help="bucket in which SES stores mail")
+    tacomail.add_argument("-m", "--mailbox", metavar="ACCOUNT", required=True, help="whose mail that of destination S3 is")
+    _domains(tacomail, required=True)
+    for system in (ses, aws, hybrid, mailtos3, tacomail):
         system.add_argument(
             "-o", "--output", metavar="FILE", help="where to write the configuration, instead of standard output"
         )

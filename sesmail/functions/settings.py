@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 
+from sesmail.config.foreign.tacomail import SEPARATORS, VARIABLE
 from sesmail.config.load import from_text
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
 
-TABLE = "POSTFIX_DYNAMODB_TABLE"
 _STORE = "SESMAIL__STORAGE__URL"
 _IN = "SESMAIL__INCOMING__URL"
 
@@ -24,8 +25,8 @@ incoming: {prefix: new/}
 # Somebody waits for the answer, SES for half a minute: there must be time to say that nothing could be found out.
 _WAITED_FOR = "storage: {{connect_timeout: 2, read_timeout: 4, attempts: 2{more}}}\n"
 _WITHOUT_STORE = "auth: {checkers: [static]}\n"
-# In such a table are aliases that get mail with any of these, and programs were written for the API it came with.
-_OF_TABLE = 'routing: {separators: ["+", "--", "#", "="]}\npage: {tacomail: true}\n'
+# People gave away addresses with any of these, and programs were written for the API that came with the table.
+_OF_TABLE = f"routing: {{separators: {json.dumps(SEPARATORS)}}}\npage: {{tacomail: true}}\n"
 
 
 def settings(environ: Mapping[str, str]) -> Config:
@@ -48,7 +49,7 @@ def quick_settings(environ: Mapping[str, str]) -> Config:
 
 
 def _read(base: str, environ: Mapping[str, str]) -> Config:
-    config = from_text(base + (_OF_TABLE if environ.get(TABLE) else ""), "function", environ)
+    config = from_text(base + (_OF_TABLE if environ.get(VARIABLE) else ""), "function", environ)
     # That nothing is served by POP3 is as it must be.
     return replace(config, warnings=tuple(one for one in config.warnings if not one.startswith("pop3.")))
 

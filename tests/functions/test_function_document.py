@@ -15,9 +15,10 @@ import pytest
 
 from sesmail.aws import policies
 from sesmail.aws.policies import Account, Arrivals, Boxes
+from sesmail.config.foreign.tacomail import VARIABLE
 from sesmail.config.option import options
 from sesmail.config.table import sections
-from sesmail.functions.settings import TABLE, settings
+from sesmail.functions.settings import settings
 from tests.aws.sesevents import BUCKET, lambda_event, s3_event, sns_event
 from tests.aws.sesevents import notice as said
 from tests.functions.incoming import MESSAGE, about
@@ -145,7 +146,7 @@ def test_the_variables_named_are_options() -> None:
     named = set(re.findall(r"SESMAIL__[A-Z0-9_]+", _TEXT)) - {"SESMAIL__SECTION__OPTION"}
     assert len(named) > 8
     assert named <= known
-    assert f"``{TABLE}``" in _TEXT
+    assert f"``{VARIABLE}``" in _TEXT
 
 
 def test_the_route_shown_is_a_good_one() -> None:

@@ -21,7 +21,7 @@ def test_commands_shown_are_taken(command: str) -> None:
 
 def test_every_way_of_moving_over_is_shown() -> None:
     shown = [shlex.split(command)[1] for command in COMMANDS if command.startswith("import-config")]
-    assert set(shown) == {"aws-ses-pop3-server", "aws-pop3-server", "hybrid-cloud-email", "mailtos3"}
+    assert set(shown) == {"aws-ses-pop3-server", "aws-pop3-server", "hybrid-cloud-email", "mailtos3", "tacomail"}
 
 
 @pytest.mark.parametrize("name", ["migrating.rst", "differences.rst"])
