@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sesmail.api.tokens import claims
 from sesmail.auth.tokens import make
 from tests.clients.browsing import Browser
-from tests.servers.ports import free_port
+from tests.servers.ports import free_port, wait_until
 from tests.service.house import ANN, PASSWORD, TOM, House, opened
 from tests.service.tls import trusting
 
@@ -482,3 +482,35 @@ def test_nothing_that_is_sent_is_our_mistake(
         answer = line.makefile("rb").readline()
     assert re.match(rb"HTTP/1\.1 (?:100|[234]\d\d) ", answer), answer
     assert "Traceback" not in house.gateway.log()
+
+
+def test_the_token_of_an_administrator_may_do_all(port: int, tom: Browser) -> None:
+    path = made(tom, "seen-by-all")
+    token = make(claims(ADMIN, int(time.time()) + 60), SECRET)
+    assert Browser(port).ask("GET", path, Authorization=f"Bearer {token}").said["owner"] == TOM
+
+
+@pytest.mark.parametrize(("proxies", "served"), [([], 2), (["127.0.0.1"], 6)])
+def test_one_address_has_so_many_connections_and_a_proxy_all(tmp_path: Path, proxies: list[str], served: int) -> None:
+    port = free_port()
+    listener = {"endpoint": f"tcp:{port}:interface=127.0.0.1", "tls": "none"}
+    page = {"listeners": [listener], "proxies": proxies}
+    with opened(tmp_path, limits={"connections_per_address": 2}, page=page) as house:
+        # Whoever looked whether the port is open may be counted for a moment.
+        wait_until(lambda: answered(port, 6) == served, seconds=30, what=house.gateway.log)
+        assert answered(port, 6) <= served
+
+
+def answered(port: int, count: int) -> int:
+    """How many of so many connections at a time are."""
+    with contextlib.ExitStack() as end:
+        lines = [end.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10)) for _ in range(count)]
+        return sum(map(_is_answered, lines))
+
+
+def _is_answered(line: socket.socket) -> bool:
+    try:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        return line.recv(12) == b"HTTP/1.1 200"
+    except ConnectionError:
+        return False
