@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 import time
 from collections import OrderedDict
@@ -46,7 +45,7 @@ class DataKeys:
     @staticmethod
     def name(place: StorePlace, wrapped: bytes, context: Mapping[str, str]) -> Name:
         """By which a key is known."""
-        return place, hashlib.sha256(json.dumps([wrapped.hex(), sorted(context.items())]).encode()).digest()
+        return place, hashlib.sha256(b"%d %s %s" % (len(wrapped), wrapped, repr(sorted(context.items())).encode())).digest()
 
     def known(self, name: Name) -> bytes | None:
         """The data key if it is remembered, for those who ask KMS themselves."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
-from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
@@ -105,8 +105,9 @@ def _strings(text: str) -> Mapping[str, str]:
         given = json.loads(text)
         if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
             raise ValueError("no object of strings")
-        # Half of a surrogate pair is text for JSON and for nobody else.
-        json.dumps(given, ensure_ascii=False).encode()
+        # Half of a surrogate pair is text for JSON and for nobody else. Without an escape there is none.
+        if "\\" in text or not text.isascii():
+            json.dumps(given, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise CannotOpen(cause="x-amz-matdesc is no JSON object of strings") from None
     return given
@@ -114,7 +115,7 @@ def _strings(text: str) -> Mapping[str, str]:
 
 def _octets(metadata: Mapping[str, str], name: str, most: int) -> bytes:
     try:
-        octets = b64decode(metadata.get(name, ""), validate=True)
+        octets = a2b_base64(metadata.get(name, ""), strict_mode=True)
     except ValueError:
         octets = b""
     if not 0 < len(octets) <= most:

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from sesmail.interfaces import StorePlace
 from sesmail.storage.datakeys import DataKeys
-from sesmail.storage.sealed import Opening, opened
+from sesmail.storage.sealed import Opening, opened, whole
 from sesmail.storage.sealedform import CannotOpen, Cipher, Envelope, envelope
 
 _JOINED = 1 << 20
@@ -34,12 +34,17 @@ def allowed(found: Envelope, *, cbc: bool) -> Envelope:
     return found
 
 
-def in_pieces(opening: Opening, sealed: list[bytes]) -> list[bytes]:
+def in_pieces(found: Envelope, key: bytes, sealed: list[bytes]) -> list[bytes]:
     """A message that is in memory, checked to its last octet; a small one in one piece. `sealed` is empty then, so that there is not much
-    more than one message in memory at any time. Raises CannotOpen."""
+    more than one large message in memory at any time. Raises CannotOpen."""
+    if sum(map(len, sealed)) <= _JOINED:
+        data = b"".join(sealed)
+        sealed.clear()
+        return [whole(found, key, data)]
+    opening = Opening(found, key)
     sealed.reverse()
     plain = []
     while sealed:
         plain.append(opening.feed(sealed.pop()))
     plain.append(opening.finish())
-    return [b"".join(plain)] if sum(map(len, plain)) <= _JOINED else [piece for piece in plain if piece]
+    return [piece for piece in plain if piece]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from typing import Protocol as Shape
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol
+from twisted.internet.tcp import Connection as Socket
 from twisted.python.failure import Failure
 
 from sesmail.storage.read.framing import Broken, Framing, Head
@@ -46,20 +48,33 @@ class Connection(Protocol):
         self._timer: IDelayedCall | None = None
         self.exchange: Exchange | None = None
         self.alive = False
+        self._direct = False
         self.used = 0
         self.idle_since = 0.0
         self.paused_since = 0.0
 
     def connectionMade(self) -> None:
         self.alive = True
+        # Below TLS there is a socket, too, and must not be written to.
+        self._direct = isinstance(self.transport, Socket) and not self.transport.TLS
         self.transport.setTcpNoDelay(True)  # type: ignore[union-attr]
 
     def send(self, request: bytes) -> Deferred[Exchange]:
         self.used += 1
         exchange = self.exchange = Exchange(self)
         self._wait()
-        self.transport.write(request)  # type: ignore[union-attr]
+        self._write(request)
         return exchange.begun
+
+    def _write(self, request: bytes) -> None:
+        """At once where it can be: to hear from the reactor first that a socket can be written to costs as much as the rest of a request.
+        Only where nothing was written otherwise, which may still wait."""
+        transport: Any = self.transport
+        sent: Any = transport.writeSomeData(request) if self._direct else 0
+        # It returns what was wrong with the connection, of which the reactor tells, too.
+        if sent != len(request):
+            self._direct = False
+            transport.write(request[sent:] if isinstance(sent, int) else request)
 
     def dataReceived(self, data: bytes) -> None:
         exchange = self.exchange

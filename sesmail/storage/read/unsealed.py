@@ -8,7 +8,6 @@ from typing import Any
 from sesmail.interfaces import StorePlace
 from sesmail.storage.datakeys import DataKeys
 from sesmail.storage.read.unwrapping import Unwrapping
-from sesmail.storage.sealed import Opening
 from sesmail.storage.sealedform import Envelope
 from sesmail.storage.unsealing import allowed, in_pieces
 
@@ -30,10 +29,10 @@ class Unsealed:
     async def pieces(self, place: StorePlace, found: Envelope, sealed: list[bytes]) -> list[bytes]:
         """See `in_pieces`. Raises CannotOpen, Unavailable."""
         allowed(found, cbc=self._cbc)
-        opening = Opening(found, await self._key(place, found))
+        key = await self._key(place, found)
         if sum(map(len, sealed)) <= AT_ONCE:
-            return in_pieces(opening, sealed)
-        pieces: list[bytes] = await self._run(in_pieces, opening, sealed)
+            return in_pieces(found, key, sealed)
+        pieces: list[bytes] = await self._run(in_pieces, found, key, sealed)
         return pieces
 
     def close(self) -> None:
