@@ -32,7 +32,8 @@ class StorePlace:
     """Which store, and as whom: everything that must be equal for two mailboxes to share a client.
 
     `url` is ``s3://bucket``, ``file:///directory``, or NO_STORE. Without `keys` the usual AWS chain is asked (environment, profile,
-    container, instance role); `role` is then assumed with what was found.
+    container, instance role); `role` is then assumed with what was found. What is written there S3 is to encrypt by `encryption`
+    (``sse-s3``, ``sse-kms``), with this key of KMS.
     """
 
     url: str
@@ -44,6 +45,8 @@ class StorePlace:
     profile: str | None = None
     role: str | None = None
     external_id: str | None = field(default=None, repr=False)
+    encryption: str | None = None
+    encryption_key: str | None = None
 
 
 @dataclass(frozen=True)

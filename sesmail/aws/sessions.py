@@ -26,6 +26,7 @@ from sesmail.errors import Malformed, Unavailable
 from sesmail.interfaces import Keys, StorePlace
 
 _CACHED = 256
+_ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+\Z")
 
@@ -145,6 +146,7 @@ class Clients:
         client = boto3.Session(botocore_session=session).client(
             "s3", region_name=region, endpoint_url=place.endpoint, config=self._config(place, region)
         )
+        _encrypt(client, place)
         return client, session
 
     def _config(self, place: StorePlace, region: str) -> Config:
@@ -173,6 +175,20 @@ def _keep_for_ever() -> None:
     through them on each full pass would hold every thread for 30 ms."""
     gc.collect()
     gc.freeze()
+
+
+def _encrypt(client: Any, place: StorePlace) -> None:
+    """Have S3 encrypt what this client writes (https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html)."""
+    if place.encryption is None:
+        return
+    wanted = {"ServerSideEncryption": _ENCRYPTIONS[place.encryption]}
+    wanted |= {"SSEKMSKeyId": place.encryption_key} if place.encryption_key else {}
+
+    def ask(params: dict[str, Any], **_: object) -> None:
+        params.update(wanted)
+
+    for operation in ("PutObject", "CopyObject"):
+        client.meta.events.register(f"before-parameter-build.s3.{operation}", ask, unique_id=f"sesmail-encryption-{operation}")
 
 
 class Whom(Protocol):

@@ -18,7 +18,7 @@ from sesmail.config.credentials import WHO
 from sesmail.config.delivering import DeliverMailbox
 from sesmail.config.load import load
 from sesmail.config.stores import default_store, prefix_of, store_of
-from sesmail.config.table import Config
+from sesmail.config.table import Config, Storage
 from sesmail.errors import Malformed
 from sesmail.mail.dated import folder, is_dated
 
@@ -48,7 +48,9 @@ def _pop3(config: Config, account: Account, domains: Sequence[str], args: argpar
     boxes = _boxes(config, domains)
     yield from policies.pop3(account, boxes, alone=bool(domains), locks=config.mailboxes.lock == "bucket")
     yield from policies.read(account, _bucket(config.storage.url), _passwd_keys(config, boxes, domains))
-    yield from policies.unseal([*args.key, *_keys(_own(config, domains))])
+    yield from policies.unseal([*args.key, *_keys(_own(config, domains)), *_keys([config.storage])])
+    if config.mailboxes.lock == "bucket":
+        yield from policies.seal(_keys([config.storage]))
 
 
 def _sort(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
@@ -65,7 +67,8 @@ def _sort(config: Config, account: Account, domains: Sequence[str], args: argpar
     if config.feedback.suppress:
         yield from policies.suppress()
     yield from _looked_up(config, account, args)
-    yield from policies.unseal(args.key)
+    yield from policies.unseal([*args.key, *_keys([config.storage])])
+    yield from policies.seal(_keys([config.storage]))
 
 
 def _submit(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
@@ -87,19 +90,21 @@ def _deliver(config: Config, account: Account, domains: Sequence[str], args: arg
         yield from policies.listing(account, _bucket(config.storage.url))
         yield from policies.read(account, _bucket(config.storage.url), _passwd_keys(config, [], domains))
         yield from policies.read(account, incoming, [f"{_HELD}*", f"{_RECORDS}*"])
+        yield from policies.unseal(_keys([config.storage]))
         yield from _forwarding(config, account)
         yield from _looked_up(config, account, args)
     yield from policies.deliver(account, _together(boxes))
-    yield from policies.seal([*args.key, *_keys(own)])
+    yield from policies.seal([*args.key, *_keys(own), *_keys([config.storage])])
 
 
 def _own(config: Config, domains: Sequence[str]) -> list[DeliverMailbox]:
     return [one for one in config.deliver.mailboxes if _asked(one.address, domains)]
 
 
-def _keys(own: Sequence[DeliverMailbox]) -> list[str]:
+def _keys(own: Sequence[DeliverMailbox | Storage]) -> list[str]:
     """The ARNs of their keys; an alias is no resource of a policy."""
-    named = list(dict.fromkeys(one.kms_key for one in own if one.kms_key))
+    given = (one.kms_key if isinstance(one, DeliverMailbox) else one.encryption_key for one in own)
+    named = list(dict.fromkeys(key for key in given if key))
     for key in named:
         if ":key/" not in key:
             print(f"name the key {key} by its ARN, with --key", file=sys.stderr)

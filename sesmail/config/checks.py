@@ -35,6 +35,8 @@ def _storage(config: Config, reading: Reading) -> None:
     elif not storage.url.startswith("s3://"):
         why = "storage.url is not set" if not storage.url else "storage.url is a directory"
         _no_s3_options(storage, "storage", why, reading)
+    if storage.encryption_key is not None and storage.encryption != "sse-kms":
+        reading.refuse("storage.encryption_key", "is for encryption: sse-kms only")
     credentials.check(storage, "storage", reading)
 
 

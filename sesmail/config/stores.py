@@ -63,6 +63,8 @@ def _store(given: list[Layer]) -> StorePlace:
         profile=who.profile,
         role=who.assume_role,
         external_id=who.external_id,
+        encryption=_first(given[-1:], "encryption"),
+        encryption_key=_first(given[-1:], "encryption_key"),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, cast
 
 from sesmail.config.aliases import Aliases
-from sesmail.config.aws import ADDRESSING, KEY_ID, OWNER, PROFILE, REGION, ROLE
+from sesmail.config.aws import ADDRESSING, KEY_ID, KMS_KEY, OWNER, PROFILE, REGION, ROLE
 from sesmail.config.delivering import Deliver
 from sesmail.config.kinds import (
     DOMAIN,
@@ -72,6 +72,14 @@ class Storage:
     )
     expected_bucket_owner: str | None = option(
         optional(OWNER), None, "Account number that must own the bucket; S3 refuses every request if another does."
+    )
+    encryption: str | None = option(
+        optional(choice("sse-s3", "sse-kms")),
+        None,
+        "How S3 itself is asked to encrypt all that is written, in every bucket; null leaves it to the bucket.",
+    )
+    encryption_key: str | None = option(
+        optional(KMS_KEY), None, "KMS key for encryption: sse-kms; null is the one that AWS keeps for S3."
     )
     access_key_id: str | None = option(
         optional(KEY_ID), None, "Access key; null asks the usual chain (environment, profile, container, instance role)."

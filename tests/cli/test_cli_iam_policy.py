@@ -317,6 +317,17 @@ def test_keys_of_mailboxes_are_named_in_the_configuration(house: House) -> None:
         assert b"name the key alias/mail by its ARN" in done.stderr
 
 
+def test_a_key_with_which_s3_encrypts_is_for_whoever_reads_and_writes(house: House) -> None:
+    key = f"arn:aws:kms:{REGION}:123456789012:key/one"
+    house.write(storage={"encryption": "sse-kms", "encryption_key": key}, mailboxes={"lock": "process"})
+    both = {"kms:Decrypt", "kms:GenerateDataKey"}
+    for purpose, wanted in (("pop3", {"kms:Decrypt"}), ("sort", both), ("deliver", both)):
+        found = [one for one in printed(house.file, purpose)["Statement"] if one["Resource"] == key]
+        assert {one["Action"] for one in found} == wanted
+    house.write(storage={"encryption": "sse-kms", "encryption_key": key}, mailboxes={"lock": "bucket"})
+    assert both <= actions(printed(house.file, "pop3"))
+
+
 def test_mail_is_sealed_and_opened_with_them(house: House) -> None:
     # moto denies the exact ARN of a key wrongly, so that rights are compared here and not checked.
     made = client("kms").create_key()
