@@ -8,6 +8,8 @@ import socket
 import stat
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +110,15 @@ def test_a_retry_is_there_once_and_each_message_by_itself_without_a_queue_id(sit
     assert len(site.stored()) == 4
 
 
-def test_a_dated_mailbox_has_a_folder_for_each_day(site: Site) -> None:
-    traced = b"Received: by mx id 1; " + b"Wed, 18 Nov 2026 12:00:00 +0000\n" + MAIL
-    site.config["deliver"]["times"] = "utc"
-    assert site.run("-a", DATED, mail=traced).returncode == 0
+@pytest.mark.parametrize(("times", "days"), [(None, 1), ("local", 1), ("utc", 0)])
+def test_a_dated_mailbox_has_a_folder_for_each_day_of_this_machine_or_of_utc(site: Site, times: str | None, days: int) -> None:
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0) - timedelta(days=2)
+    traced = f"Received: by mx id 1; {format_datetime(noon)}\n".encode() + MAIL
+    site.config["deliver"] |= {"times": times} if times else {}
+    # Where it is two in the night by then.
+    assert site.run("-a", DATED, mail=traced, environ={"TZ": "THERE-14"}).returncode == 0
     ((key, _),) = site.stored().items()
-    assert re.fullmatch(r"\d{4}/\d\d/\d\d/[0-9a-f]{40}", key)
+    assert re.fullmatch((noon + timedelta(days=days)).strftime("%Y/%m/%d") + "/[0-9a-f]{40}", key)
 
 
 def test_without_an_address_it_is_for_the_catch_all_and_unknown_addresses_are_not(site: Site) -> None:

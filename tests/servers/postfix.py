@@ -1,6 +1,7 @@
 """Debian's Postfix in the place of email-smtp.REGION.amazonaws.com, from a private folder. Needs root, as Postfix does.
 
 It takes mail on one port with STARTTLS and on another with TLS from the start, from who has logged in, and hands everything to a sink.
+A process of it that could not begin, on a machine that is busy, is tried again after a second, not after its usual minute.
 It takes a bare LF for the end of a line, as Postfix 3.7 does unless it is told not to: a test of smuggling needs the most lenient.
 """
 
@@ -69,6 +70,7 @@ smtpd_client_auth_rate_limit = 0
 smtpd_error_sleep_time = 0
 header_checks = regexp:{root}/config/headers
 message_size_limit = {largest}
+service_throttle_time = 1s
 """
 _MASTER = """
 {starttls} inet n - n - - smtpd
