@@ -17,6 +17,8 @@ def served(function: Callable[[object], Any]) -> Iterator[str]:
 
     class Asked(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Head and body in one piece: else the client's delayed acknowledgement holds up the second one.
+        wbufsize = -1
 
         def handle_one_request(self) -> None:
             # Every method is the function's business; http.server looks for one of ours for each.
@@ -28,6 +30,7 @@ def served(function: Callable[[object], Any]) -> Iterator[str]:
             with one:
                 answer = function(_event(self.command, self.path, self.headers, body))
             self._answer(answer)
+            self.wfile.flush()
 
         def _answer(self, answer: Mapping[str, Any]) -> None:
             body = answer.get("body", "")
