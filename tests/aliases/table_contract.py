@@ -98,10 +98,8 @@ class TableContract:
     def test_of_many_those_are_added_that_are_not_taken(self, table: Table) -> None:
         old = table.add(alias("a1@example.com"))
         many = [alias(f"a{number}@example.com", owner="new") for number in range(5)]
-        many.append(alias("other@example.com", identifier="id-a3@example.com"))
-        left = table.add_all(many)
-        assert set(addresses(list(left))) - {"other@example.com", "a3@example.com"} == {"a1@example.com"}
-        assert len(left) == 2
+        many.append(alias("other@example.com", identifier="id-a1@example.com"))
+        assert addresses(list(table.add_all(many))) == ["a1@example.com", "other@example.com"]
         assert table.get("a1", "example.com") == old
         assert len(all_of(table, Query())) == 5
         with pytest.raises(Malformed):
