@@ -107,7 +107,8 @@ def _auth(parser: argparse.ArgumentParser) -> None:
 
 def _token(parser: argparse.ArgumentParser) -> None:
     _config(parser)
-    parser.add_argument("--secret-file", metavar="FILE", help="the secret, instead of auth.jwt_secret")
+    parser.add_argument("--secret-file", metavar="FILE", help="the secret, instead of that of the configuration")
+    parser.add_argument("--api", action="store_true", help="for the API and not for mail; needs --email and --expires")
     parser.add_argument("--provider", choices=("s3", "none", "demo"), default="s3", help="where the mail lies (%(default)s)")
     parser.add_argument("--access-key-id", metavar="ID", help="access key; its secret is asked for")
     parser.add_argument("--session-token", action="store_true", help="ask for the session token of a temporary key, too")

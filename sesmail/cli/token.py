@@ -1,4 +1,4 @@
-"""``sesmail token``: make a signed token, which is the password of whoever gets it."""
+"""``sesmail token``: make a signed token, which is the password of whoever gets it, or lets a program use the API."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from sesmail.api import tokens
 from sesmail.auth.tokens import SECRET_OCTETS, make
 from sesmail.cli.typed import secret
 from sesmail.config.kinds import duration
@@ -24,10 +25,10 @@ GMAIL_REFUSED = 311
 def run(args: argparse.Namespace) -> int:
     """Print the token on standard output, its length and warnings on standard error. Raises ConfigError, Malformed."""
     key = _key(args)
-    token = make(claims(args), key, args.algorithm)
+    token = make(api_claims(args) if args.api else claims(args), key, args.algorithm)
     print(token)
     print(f"{len(token)} characters", file=sys.stderr)
-    for warning in warnings(token, key):
+    for warning in weak(key) if args.api else warnings(token, key):
         print(f"warning: {warning}", file=sys.stderr)
     return 0
 
@@ -47,6 +48,13 @@ def claims(args: argparse.Namespace) -> dict[str, object]:
     return said
 
 
+def api_claims(args: argparse.Namespace) -> dict[str, object]:
+    """What a token for the API says. Raises Malformed."""
+    if not args.email or not args.expires:
+        raise Malformed("a token for the API needs --email, whose it is, and --expires")
+    return tokens.claims(args.email, int(time.time()) + _seconds(args.expires))
+
+
 def warnings(token: str, key: str) -> Iterator[str]:
     """Where this token may not do."""
     if len(token) > PASS_OCTETS:
@@ -56,6 +64,11 @@ def warnings(token: str, key: str) -> Iterator[str]:
         )
     if len(token) >= GMAIL_REFUSED:
         yield "Gmail refuses passwords of this length; shorter names of bucket and prefix may help, or the checker http"
+    yield from weak(key)
+
+
+def weak(key: str) -> Iterator[str]:
+    """What is wrong with the secret."""
     if len(key.encode()) < SECRET_OCTETS:
         yield f"the secret has less than {SECRET_OCTETS} octets: who holds a token may guess it"
 
@@ -75,9 +88,11 @@ def _key(args: argparse.Namespace) -> str:
     if args.secret_file:
         key = Path(args.secret_file).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
     else:
-        key = load(args.config).auth.jwt_secret or ""
+        config = load(args.config)
+        key = (config.page.token_secret if args.api else config.auth.jwt_secret) or ""
     if not key:
-        raise Malformed("there is no secret: set auth.jwt_secret, or name a file with --secret-file")
+        option = "page.token_secret" if args.api else "auth.jwt_secret"
+        raise Malformed(f"there is no secret: set {option}, or name a file with --secret-file")
     return key
 
 
