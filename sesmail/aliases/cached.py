@@ -35,6 +35,12 @@ class Cached:
     def count_use(self, local: str, domain: str) -> None:
         self._table.count_use(local, domain)
 
+    def domain(self, name: str) -> Domain | None:
+        return next((one for one in self.domains() or () if one.name == name), None)
+
+    def destination(self, address: str) -> DestinationRecord | None:
+        return next((one for one in self.destinations() if one.address == address), None)
+
     def domains(self) -> Sequence[Domain] | None:
         return self._asked("domains", self._table.domains)
 

@@ -124,6 +124,12 @@ class DynamoAliases:
             except ConditionFailed:
                 return
 
+    def domain(self, name: str) -> Domain | None:
+        return next((one for one in self.domains() or () if one.name == name), None)
+
+    def destination(self, address: str) -> DestinationRecord | None:
+        return next((one for one in self.destinations() if one.address == address), None)
+
     def domains(self) -> Sequence[Domain] | None:
         return self._domains.all()
 

@@ -28,8 +28,9 @@ class Rows(Protocol):
     """What a table says; see Table."""
 
     def get(self, local: str, domain: str) -> Alias | None: ...
+    def domain(self, name: str) -> Domain | None: ...
+    def destination(self, address: str) -> DestinationRecord | None: ...
     def domains(self) -> Sequence[Domain] | None: ...
-    def destinations(self) -> Sequence[DestinationRecord]: ...
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,8 @@ def left_in_table(table: Rows, reading: Reading) -> LookUp:
     """What its domains have for addresses that are no alias: nothing where a domain is not active."""
 
     def look_up(address: str) -> Sequence[Target]:
-        name = Address.parse(address).domain
-        found = [one for one in table.domains() or () if one.name == name and one.active and one.catch_all]
-        return _targets(table, found[0].catch_all, reading.mailbox) if found else ()
+        domain = table.domain(Address.parse(address).domain)
+        return _targets(table, domain.catch_all, reading.mailbox) if domain and domain.active and domain.catch_all else ()
 
     return look_up
 
@@ -112,18 +112,22 @@ def _alias(table: Rows, address: str) -> Alias | None:
 
 
 def _takes_mail(table: Rows, alias: Alias, reading: Reading) -> bool:
-    domains = table.domains()
-    registered = next((domain for domain in domains or () if domain.name == alias.domain), None)
-    if registered is None:
-        return alias.active and not (reading.require_domain and domains is not None)
-    return alias.active and registered.active
+    if not alias.active:
+        return False
+    if domain := table.domain(alias.domain):
+        return domain.active
+    return not reading.require_domain or table.domains() is None
 
 
 def _targets(table: Rows, destinations: Sequence[str], mailbox: str | None) -> Sequence[Target]:
     """An alias without any leads to nothing that could be read, so that its mail is held."""
-    closed = {record.address.lower() for record in table.destinations() if not record.active}
-    left = [text for text in destinations or ("",) if text.lower() not in closed]
+    left = [text for text in destinations or ("",) if not _is_closed(table, text)]
     return [_target(text, mailbox) for text in left] or (INACTIVE,)
+
+
+def _is_closed(table: Rows, text: str) -> bool:
+    record = table.destination(IN_STORE if text.upper() == IN_STORE else text.lower())
+    return record is not None and not record.active
 
 
 def _target(text: str, mailbox: str | None) -> Target:

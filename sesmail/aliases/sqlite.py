@@ -96,6 +96,14 @@ class SqliteTable:
         with self._file.writing() as connection:
             connection.execute("UPDATE alias SET use_count = use_count + 1 WHERE local = ? AND domain = ?", (local, domain))
 
+    def domain(self, name: str) -> Domain | None:
+        with self._file.reading() as connection:
+            return _DOMAINS.get(connection, name=name)
+
+    def destination(self, address: str) -> DestinationRecord | None:
+        with self._file.reading() as connection:
+            return _DESTINATIONS.get(connection, address=address)
+
     def domains(self) -> Sequence[Domain] | None:
         with self._file.reading() as connection:
             rows = [_DOMAINS.record(row) for row in connection.execute(f"{_DOMAINS.select} ORDER BY name")]

@@ -72,6 +72,12 @@ class Known(Protocol):
     def count_use(self, local: str, domain: str) -> None:
         """One more; nothing happens where there is no such alias."""
 
+    def domain(self, name: str) -> Domain | None:
+        """The one of this name."""
+
+    def destination(self, address: str) -> DestinationRecord | None:
+        """What is registered of this address, which is in lower case."""
+
     def domains(self) -> Sequence[Domain] | None:
         """All of them by name; None where domains were never configured."""
 

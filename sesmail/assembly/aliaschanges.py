@@ -75,8 +75,10 @@ class _Rows:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._domains = table.domains()
-        self._destinations = table.destinations()
+        domains = table.domains()
+        self._any = domains is not None
+        self._domains = {one.name: one for one in domains or ()}
+        self._destinations = {one.address: one for one in table.destinations()}
         self._known: Mapping[tuple[str, str], Alias] = {}
 
     def remember(self, aliases: Sequence[Alias]) -> None:
@@ -85,8 +87,11 @@ class _Rows:
     def get(self, local: str, domain: str) -> Alias | None:
         return self._known.get((local, domain)) or self._table.get(local, domain)
 
-    def domains(self) -> Sequence[Domain] | None:
-        return self._domains
+    def domain(self, name: str) -> Domain | None:
+        return self._domains.get(name)
 
-    def destinations(self) -> Sequence[DestinationRecord]:
-        return self._destinations
+    def destination(self, address: str) -> DestinationRecord | None:
+        return self._destinations.get(address)
+
+    def domains(self) -> Sequence[Domain] | None:
+        return tuple(self._domains.values()) if self._any else None

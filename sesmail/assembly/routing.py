@@ -114,7 +114,7 @@ class OurDomains(Container[str]):
         return domain in self._named or (isinstance(domain, str) and (self._people.serves(domain) or self._has_aliases(domain)))
 
     def _has_aliases(self, domain: str) -> bool:
-        return self._aliases is not None and any(one.name == domain for one in self._aliases.domains() or ())
+        return self._aliases is not None and self._aliases.domain(domain) is not None
 
 
 def home(config: Config, where: Places, people: Residents) -> Home:
