@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.names import common, dns, error, server
 from twisted.names.authority import FileAuthority
 
-from tests.servers.ports import answers, free_port, wait_until
+from tests.servers.ports import BEGINS, answers, free_port, wait_until
 from tests.servers.process import Guarded
 
 _ROOT = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def running(zone: str, directory: Path) -> Iterator[int]:
     file.write_text(zone)
     process = Guarded([sys.executable, "-m", "tests.servers.dns", str(port), str(file)], directory / "log", cwd=_ROOT)
     try:
-        wait_until(lambda: answers(port), seconds=30, what=process.tail)
+        wait_until(lambda: answers(port), seconds=BEGINS, what=process.tail)
         yield port
     finally:
         process.stop()

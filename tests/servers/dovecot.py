@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.servers.ports import answers, free_port, wait_until
+from tests.servers.ports import BEGINS, answers, free_port, wait_until
 from tests.servers.process import Guarded
 
 _CONFIG = """\
@@ -120,7 +120,7 @@ class Dovecot:
         command: list[str | Path] = ["/usr/sbin/dovecot", "-F", "-c", self._directory / "dovecot.conf"]
         self._process = Guarded(command, self._directory / "output")
         ports = [self.port, self.lmtp_port] if self._receiving else [self.port]
-        wait_until(lambda: self.socket.exists() and all(map(answers, ports)), seconds=30, what=self._said)
+        wait_until(lambda: self.socket.exists() and all(map(answers, ports)), seconds=BEGINS, what=self._said)
 
     def maildir(self, user: str) -> Path:
         """Where the mail of a user lies, once there is some."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.servers.ports import answers, free_ports, wait_until
+from tests.servers.ports import BEGINS, answers, free_ports, wait_until
 from tests.servers.process import Guarded
 
 _ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def before(endpoint: str) -> Iterator[FaultProxy]:
         command = [sys.executable, "-m", "tests.servers.faultproxy", *way]
         process = Guarded(command, Path(directory) / "log", environment={**os.environ, "PYTHONPATH": str(_ROOT)})
         try:
-            wait_until(lambda: answers(port) and answers(control), seconds=20, what=process.tail)
+            wait_until(lambda: answers(port) and answers(control), seconds=BEGINS, what=process.tail)
             proxy = FaultProxy(f"{target.scheme}://127.0.0.1:{port}", control)
             try:
                 yield proxy

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from tests.servers.ports import answers, wait_until
+from tests.servers.ports import BEGINS, answers, wait_until
 
 _ROOT = Path(__file__).parents[2]
 _TCP = re.compile(r"\btcp:(?:port=)?(\d+)")
@@ -57,7 +57,7 @@ class Gateway:
         """All that it has written so far."""
         return self._log.read_text(errors="replace")
 
-    def wait_until_it_listens(self, seconds: float = 30) -> None:
+    def wait_until_it_listens(self, seconds: float = BEGINS) -> None:
         """Raises TimeoutError, or ChildProcessError when it ended instead, with its log."""
         wait_until(self._listens_or_ended, seconds=seconds, what=self.log)
         if self.ended is not None:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.servers.ports import answers, free_port, wait_until
+from tests.servers.ports import BEGINS, answers, free_port, wait_until
 from tests.servers.process import Guarded
 
 _MOTO = Path(__file__).parents[2] / ".venv-tools/bin/moto_server"
@@ -24,5 +24,5 @@ def running() -> str:
     port = free_port()
     process = Guarded([_MOTO, "-H", "127.0.0.1", "-p", str(port)], directory / "log")
     atexit.register(process.stop)
-    wait_until(lambda: answers(port), seconds=60, what=process.tail)
+    wait_until(lambda: answers(port), seconds=BEGINS, what=process.tail)
     return f"http://127.0.0.1:{port}"

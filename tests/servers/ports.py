@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+BEGINS = 90.0
+"""Seconds that a server may take to begin on a machine that does much else. Nothing is promised of that: it only has to end."""
+
 # Below Linux's range for outgoing connections: from that one a port can be gone again before its server binds it.
 _FIRST, _LAST = 10_000, 32_000
 _BLOCK = 100

@@ -19,7 +19,7 @@ from tempfile import mkdtemp
 
 from tests.servers import dovecot, lmtpsink
 from tests.servers.certificates import Authority
-from tests.servers.ports import answers, free_ports, wait_until
+from tests.servers.ports import BEGINS, answers, free_ports, wait_until
 from tests.servers.process import Guarded
 
 USERNAME, SECRET, REGION = "AKIAPOSTFIX", "some+secret+key", "us-west-1"
@@ -148,7 +148,7 @@ def running(more: str = "", services: str = "") -> Iterator[Postfix]:
         subprocess.run(["/usr/sbin/postfix", "-c", config, "check"], check=True, capture_output=True)
         master = Guarded(["/usr/lib/postfix/sbin/master", "-c", config, "-d"], root / "output")
         stack.callback(_end, master, postfix)
-        wait_until(lambda: answers(postfix.starttls) and answers(postfix.implicit), seconds=30, what=lambda: _said(root))
+        wait_until(lambda: answers(postfix.starttls) and answers(postfix.implicit), seconds=BEGINS, what=lambda: _said(root))
         yield postfix
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.servers.ports import answers, free_port, wait_until
+from tests.servers.ports import BEGINS, answers, free_port, wait_until
 from tests.servers.process import Guarded
 
 _ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def delayed(endpoint: str, delay: float) -> Iterator[str]:
         command = [sys.executable, "-m", "tests.servers.proxy", *way]
         process = Guarded(command, Path(directory) / "log", environment={**os.environ, "PYTHONPATH": str(_ROOT)})
         try:
-            wait_until(lambda: answers(port), seconds=20, what=process.tail)
+            wait_until(lambda: answers(port), seconds=BEGINS, what=process.tail)
             yield f"{target.scheme}://127.0.0.1:{port}"
         finally:
             process.stop()

@@ -26,7 +26,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.servers.ports import free_ports, wait_until
+from tests.servers.ports import BEGINS, free_ports, wait_until
 from tests.servers.process import Guarded
 
 _WEED = Path(__file__).parents[2] / ".venv-tools/bin/weed"
@@ -105,7 +105,7 @@ def running() -> S3Server:
     process = Guarded(_command(directory, server, ports), directory / "log", environment=environment)
     atexit.register(process.stop)
     # weed takes writes some time after it takes connections.
-    wait_until(lambda: _takes_writes(server), seconds=60, what=process.tail)
+    wait_until(lambda: _takes_writes(server), seconds=BEGINS, what=process.tail)
     return server
 
 

@@ -31,7 +31,7 @@ from xml.sax.saxutils import escape
 import boto3
 from botocore.config import Config
 
-from tests.servers.ports import answers, free_port, wait_until
+from tests.servers.ports import BEGINS, answers, free_port, wait_until
 from tests.servers.process import Guarded
 from tests.servers.sesknows import Fault, Refusal, Request, Sent, Ses, recipients
 
@@ -86,7 +86,7 @@ def running_apart() -> Iterator[RemoteSes]:
             [sys.executable, "-m", "tests.servers.ses", str(port)], Path(directory) / "log", cwd=Path(__file__).parents[2]
         )
         try:
-            wait_until(lambda: answers(port), seconds=30, what=process.tail)
+            wait_until(lambda: answers(port), seconds=BEGINS, what=process.tail)
             yield RemoteSes(f"http://127.0.0.1:{port}")
         finally:
             process.stop()
