@@ -45,7 +45,7 @@ def running(folder: Path) -> Iterator[tuple[Function, str]]:
 def fuzzed(folder: Path, url: str, caller: str, *more: str) -> subprocess.CompletedProcess[str]:
     (folder / "openapi.json").write_bytes(as_json())
     token = tokens.make(claims(caller, int(time.time()) + 3600), SECRET)
-    command = [
+    command: list[str | Path] = [
         PROGRAM,
         "--config-file",
         SETTINGS,

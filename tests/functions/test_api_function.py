@@ -13,11 +13,14 @@ import pytest
 from sesmail.aliases.records import Alias, Domain
 from sesmail.aliases.sqlite import SqliteTable
 from sesmail.auth import tokens
+from tests.aliases.tables import client, new_dynamodb
+from tests.aliases.tacomail import LEGACY, legacy_alias
 from tests.functions.lambdas import Function, function
 from tests.functions.urlevents import ARN, event
 
 HANDLER = "sesmail.functions.api.answer"
 SECRET = "a secret that is long enough for HS256, or nearly so"
+_KEYS = {"AWS_ACCESS_KEY_ID": "AKIANOBODYNOBODY0000", "AWS_SECRET_ACCESS_KEY": "nobody-at-all"}
 SHOP = "/api/v1/aliases/shop@example.com"
 RECORDING = Path(__file__).parents[1] / "api" / "tacomail-frontend.jsonl"
 
@@ -186,3 +189,25 @@ def test_without_a_secret_no_token_is_taken(tmp_path: Path) -> None:
 def test_twisted_and_cryptography_are_not_loaded(answer: Function) -> None:
     answer(event("GET", SHOP, token=token("ann@example.com")))
     assert not {"twisted", "cryptography"} & set(answer.last["modules"])
+
+
+def test_a_table_that_tacomail_has_made_is_served_as_it_is() -> None:
+    spec = new_dynamodb()
+    name, endpoint = spec.removeprefix("dynamodb:").split("@")
+    rows = client(endpoint)
+    rows.put_item(TableName=name, Item=legacy_alias("shop", "example.com"))
+    domain = {"subdomain": {"S": "example.com"}, "description": {"S": ""}, "active": {"BOOL": True}}
+    stamps = {"created_datetime": {"N": "1600000000"}, "modified_datetime": {"N": "1600000000"}}
+    config = {"sub_domain": {"S": "tacomail-config"}, "alias_address": {"S": "sub_domains"}}
+    rows.put_item(TableName=name, Item={**config, "configValues": {"L": [{"M": {**domain, **stamps}}]}})
+    given = {"POSTFIX_DYNAMODB_TABLE": name, "SESMAIL__ALIASES__ENDPOINT": endpoint, **_KEYS}
+    with function(given, HANDLER) as answer:
+        assert [one["subdomain"] for one in said(answer(event("GET", "/domain", arn=ARN)))] == ["example.com"]
+        assert said(answer(event("GET", f"/alias/{LEGACY}/ignore", arn=ARN)))[0]["ignore"] is True
+        assert said(answer(event("GET", SHOP, arn=ARN)))["created"] == "2020-09-13T12:26:40Z"
+        made = said(answer(event("POST", "/alias", {"alias": "New", "domain": "example.com", "destination": "S3"}, arn=ARN)))[0]
+        assert said(answer(event("GET", f"/alias/{made['uuid']}", arn=ARN))) == [made]
+        renamed = said(answer(event("PATCH", f"/alias/{made['uuid']}", {"alias": "newer"}, arn=ARN)))[0]
+        assert (renamed["fullEmailAddress"], renamed["count"]) == ("newer@example.com", 1)
+        assert answer(event("PATCH", "/api/v1/aliases/newer@example.com", {"local": "shop"}, arn=ARN))["statusCode"] == 409
+        assert len(said(answer(event("GET", "/api/v1/aliases", arn=ARN)))["aliases"]) == 2
