@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from collections.abc import Mapping, Sequence
+from typing import BinaryIO
 
 from sesmail.cli.deliver import EXIT_DATA, EXIT_LATER, EXIT_NO_USER, EXIT_REFUSED
 from sesmail.cli.deliverinput import taken
@@ -17,9 +17,6 @@ from sesmail.mail.address import any_path, path, quoted
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome, Verdict
 from sesmail.mail.trace import HEAD, topmost, word
-
-if TYPE_CHECKING:
-    from sesmail.config.table import Config
 
 _SETTINGS = {"hostname": "sesmail-deliver", "timeout": 300.0, "patience": 600.0}
 _STATUSES = {"5.1.1": EXIT_NO_USER, "5.1.3": EXIT_NO_USER, "5.3.4": EXIT_DATA, "5.6.0": EXIT_DATA}
@@ -53,23 +50,23 @@ def _outcomes(asked: Words, usual: str, envelope: Envelope, message: BinaryIO) -
     if found is not None:
         return found
     # Each of these takes longer than all that is done by then.
+    from sesmail.cli.deliversockets import sockets, unix_socket
+
+    tried = {first}
+    for socket in sockets(asked.config, os.environ) if asked.addresses else ():
+        tried.add(socket)
+        if socket != first and (found := _by_gateway(socket, envelope, message)) is not None:
+            return found
     from sesmail.config.load import load
 
     config = load(asked.config)
-    for socket in _sockets(config) if asked.addresses else ():
-        if socket != first and (found := _by_gateway(socket, envelope, message)) is not None:
+    for one in config.lmtp.listeners if asked.addresses else ():
+        socket = unix_socket(one.endpoint) if one.tls == "none" else ""
+        if socket and socket not in tried and (found := _by_gateway(socket, envelope, message)) is not None:
             return found
     from sesmail.cli.deliverself import by_itself
 
     return by_itself(config, envelope, message)
-
-
-def _sockets(config: Config) -> Iterator[str]:
-    for one in config.lmtp.listeners:
-        kind, _, rest = one.endpoint.partition(":")
-        socket = rest.partition(":")[0].removeprefix("address=")
-        if kind == "unix" and socket.startswith("/") and one.tls == "none":
-            yield socket
 
 
 def _by_gateway(socket: str, envelope: Envelope, message: BinaryIO) -> Mapping[str, Outcome] | None:

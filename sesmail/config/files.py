@@ -1,11 +1,15 @@
-"""Read the text of a configuration file."""
+"""Where configuration files are, and their text."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from collections.abc import Mapping as Environ
 
 from sesmail.config.problems import ConfigError, Problem, Where
+
+PREFIX = "SESMAIL__"
+"""With which variables begin that stand over a file."""
 
 _LONGEST = 4 << 20
 
@@ -25,6 +29,13 @@ def read_text(source: str) -> str:
     if len(octets) > _LONGEST:
         raise ConfigError([Problem(Where(source), "", "too long for a configuration")])
     return text
+
+
+def search_order(environ: Environ[str, str]) -> list[str]:
+    """Where a file is looked for when none is named; the first that exists is taken, even if it cannot be read."""
+    home = environ.get("HOME")
+    own = [f"{home}/.config/sesmail/sesmail.yaml"] if home else []
+    return ["/etc/sesmail/sesmail.yaml", *own, "./sesmail.yaml"]
 
 
 def first_of(names: Iterable[str]) -> str | None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from sesmail.config.aws import TABLE
 from sesmail.config.checks import check
-from sesmail.config.files import first_of, read_text
+from sesmail.config.files import PREFIX, first_of, read_text, search_order
 from sesmail.config.foreign import ses_pop3
 from sesmail.config.foreign.memory import in_memory
 from sesmail.config.kinds import Text
@@ -26,7 +26,6 @@ from sesmail.config.secrets import readable_by_others
 from sesmail.config.table import Config, sections
 from sesmail.config.tree import Mapping, Node, Scalar, parse
 
-_PREFIX = "SESMAIL__"
 _SUBMISSION = (
     Listener(endpoint="tcp:2587:interface=127.0.0.1", tls="starttls"),
     Listener(endpoint="tcp:2465:interface=127.0.0.1", tls="implicit"),
@@ -79,13 +78,6 @@ def _loaded(tree: Node, source: str | None, environ: Environ[str, str]) -> Confi
     return replace(_resolved(config, reading), source=source, warnings=tuple(reading.warnings))
 
 
-def search_order(environ: Environ[str, str]) -> list[str]:
-    """Where a file is looked for when none is named; the first that exists is taken, even if it cannot be read."""
-    home = environ.get("HOME")
-    own = [f"{home}/.config/sesmail/sesmail.yaml"] if home else []
-    return ["/etc/sesmail/sesmail.yaml", *own, "./sesmail.yaml"]
-
-
 def _read(tree: Node, overrides: dict[str, list[tuple[Scalar, Node]]], reading: Reading) -> Config:
     reading.spots[""] = Where(tree.where.source)
     values: dict[str, Any] = {}
@@ -111,12 +103,12 @@ def _over(node: Node, overrides: list[tuple[Scalar, Node]]) -> Node:
 
 def _overrides(reading: Reading) -> dict[str, list[tuple[Scalar, Node]]]:
     known = {
-        f"{_PREFIX}{name}__{key}".upper(): (name, key, one.metadata["kind"])
+        f"{PREFIX}{name}__{key}".upper(): (name, key, one.metadata["kind"])
         for name, cls in sections().items()
         for key, one in options(cls).items()
     }
     found: dict[str, list[tuple[Scalar, Node]]] = {}
-    for variable in sorted(one for one in reading.environ if one.startswith(_PREFIX)):
+    for variable in sorted(one for one in reading.environ if one.startswith(PREFIX)):
         if variable not in known:
             reading.refuse("", "unknown option", nearest(variable, list(known)), where=Where(variable))
             continue

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from sesmail.config.files import search_order
 from sesmail.config.kinds import Text
 from sesmail.config.listeners import Listener
-from sesmail.config.load import load, search_order
+from sesmail.config.load import load
 from sesmail.config.option import options
 from sesmail.config.problems import ConfigError
 from sesmail.config.table import Config, sections
