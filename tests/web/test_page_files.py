@@ -44,6 +44,12 @@ def test_the_document_names_files_that_are_there() -> None:
         assert (_PAGE / name).is_file(), name
 
 
+def test_every_module_is_asked_for_at_once() -> None:
+    # Else a browser learns of each from another one, and waits for all of them in turn.
+    early = {attributes["href"] for tag, attributes in _TAGS if tag == "link" and attributes["rel"] == "modulepreload"}
+    assert early == {f"static/{file.name}" for file in _MODULES} - {"static/start.mjs"}
+
+
 def test_the_document_has_no_script_and_no_style_of_its_own() -> None:
     for tag, attributes in _TAGS:
         assert tag != "style"

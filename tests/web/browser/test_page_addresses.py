@@ -143,6 +143,22 @@ def test_a_change_that_somebody_else_made_is_not_overwritten(tom: Browser, house
     tom.sees(f"{address}: Mail is refused.")
 
 
+def test_an_edit_keeps_what_somebody_else_has_changed_meanwhile(tom: Browser, house: House) -> None:
+    address = house.alias("edited-by-two")
+    find(tom, address)
+    open_details(tom)
+    tom.press("Rename or edit")
+    tom.fill("Description", "by Tom")
+    house.change(address, active=False)
+    tom.press("Save")
+    tom.sees("Somebody else has changed this meanwhile.")
+    tom.press("Save")
+    tom.sees(f"Saved {address}.")
+    alias = house.read(address)
+    assert alias is not None
+    assert (alias["active"], alias["description"]) == (False, "by Tom")
+
+
 def test_what_has_gone_meanwhile_is_said(tom: Browser, house: House) -> None:
     address = house.alias("vanishing")
     find(tom, address)

@@ -29,6 +29,7 @@ def test_a_domain_is_added_changed_and_removed_and_comes_back(boss: Browser, hou
     boss.fill("Description", "For shops")
     boss.press("Add")
     boss.sees("Added shop.example.com.")
+    assert boss.focused() == "Active"
     open_row(boss, "shop.example.com")
     boss.press("Edit")
     boss.fill("Catch-all", BOSS)

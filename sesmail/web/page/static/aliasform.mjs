@@ -22,12 +22,12 @@ export async function newAlias(session, made) {
 /** Ask for changes to the alias of a row, and show them there. */
 export async function editAlias(row, session) {
     const choice = await choices(session);
-    openDialog(`Edit ${row.entry.address}`, (close) => [
+    const seen = row.entry;
+    openDialog(`Edit ${seen.address}`, (close) => [
         el("p", { class: "hint" }, "Under a new name it keeps all else; mail to the old name no longer arrives."),
-        form([...fields(row.entry, choice, session), formButtons("Save", close)], async (values) => {
-            row.show(await aliases.change(row.entry, members(values, session)));
+        form([...fields(seen, choice, session), formButtons("Save", close)], async (values) => {
+            await row.save(members(values, session), seen);
             close();
-            say(`Saved ${row.entry.address}.`);
         }),
     ]);
 }
@@ -82,9 +82,12 @@ function domainField(alias, names) {
 
 function destinationField(alias, known) {
     const list = newId();
-    const input = el("input", { name: "destinations", list, value: (alias.destinations ?? []).join(", "), autocapitalize: "none", spellcheck: "false" });
+    const input = el("input", {
+        name: "destinations", list, required: Boolean(alias.address), value: (alias.destinations ?? []).join(", "),
+        autocapitalize: "none", autocomplete: "off", spellcheck: "false",
+    });
     const made = field("Goes to", input, {
-        hint: "Addresses with commas between them, or S3 for the configured mailbox. Empty: S3.",
+        hint: `Addresses with commas between them, or S3 for the configured mailbox.${alias.address ? "" : " Empty: S3."}`,
     });
     made.append(el("datalist", { id: list }, ...known.map((one) => el("option", { value: one.address }))));
     return made;

@@ -73,9 +73,10 @@ function entriesView(kind, session) {
         row.querySelector("button").focus();
         say(`Added ${kind.name(entry)}.`);
     };
+    const add = () => ask(kind, {}, kind.add, "Add", kind.calls.add, first);
     read(kind, session, list, found);
-    const add = session.admin ? button(kind.add, () => ask(kind, {}, kind.add, "Add", first), { class: "main" }) : null;
-    return el("section", {}, el("div", { class: "view-head" }, el("h1", {}, kind.title), add), found, list);
+    const create = session.admin ? button(kind.add, add, { class: "main" }) : null;
+    return el("section", {}, el("div", { class: "view-head" }, el("h1", {}, kind.title), create), found, list);
 }
 
 async function read(kind, session, list, found) {
@@ -92,13 +93,12 @@ async function read(kind, session, list, found) {
     }
 }
 
-function ask(kind, entry, title, words, done) {
+function ask(kind, entry, title, words, save, shown = () => {}) {
     openDialog(title, (close) => [
         form([...kind.fields(entry), formButtons(words, close)], async (values) => {
-            const members = kind.members(values, entry);
-            const saved = await (kind.name(entry) ? kind.calls.change(entry, members) : kind.calls.add(members));
+            const saved = await save(kind.members(values, entry));
             close();
-            done(saved);
+            shown(saved);
         }),
     ]);
 }
@@ -133,9 +133,9 @@ function drawn(kind, row, session) {
 }
 
 function acts(kind, row) {
-    const edit = button("Edit", () => ask(kind, row.entry, `Edit ${kind.name(row.entry)}`, "Save", (saved) => {
-        row.show(saved);
-        say(`Saved ${kind.name(saved)}.`);
-    }));
+    const edit = button("Edit", () => {
+        const seen = row.entry;
+        ask(kind, seen, `Edit ${kind.name(seen)}`, "Save", (members) => row.save(members, seen));
+    });
     return el("div", { class: "row-of-buttons" }, kind.editable ? edit : null, button("Remove", () => row.remove(), { class: "bad" }));
 }

@@ -27,9 +27,9 @@ export function tick(label, name, ticked) {
 }
 
 /** A form whose `submit(values)` may raise Trouble: its words are shown beside the fields, or above them. */
-export function form(children, submit, attributes = {}) {
+export function form(children, submit) {
     const trouble = el("p", { class: "note bad", role: "alert", hidden: true });
-    const made = el("form", { novalidate: true, ...attributes }, trouble, ...children);
+    const made = el("form", { novalidate: true }, trouble, ...children);
     made.addEventListener("submit", async (event) => {
         event.preventDefault();
         clear(made, trouble);

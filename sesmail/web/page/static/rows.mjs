@@ -49,6 +49,19 @@ export class Row {
         });
     }
 
+    /** Change what differs from the entry as it was `seen`. Raises Trouble; what somebody else has changed is then shown. */
+    async save(members, seen) {
+        const differs = ([name, value]) => JSON.stringify(value) !== JSON.stringify(seen[name]);
+        const changed = Object.fromEntries(Object.entries(members).filter(differs));
+        try {
+            this.show(Object.keys(changed).length ? await this.calls.change(this.entry, changed) : this.entry);
+        } catch (error) {
+            await this.catchUp(error);
+            throw error;
+        }
+        say(`Saved ${this.name(this.entry)}.`);
+    }
+
     /** Remove it; in its place stays a way back. */
     remove() {
         return this.attempt(async () => {
@@ -96,6 +109,10 @@ export class Row {
         }
         this.trouble.textContent = error.message;
         this.trouble.hidden = false;
+        await this.catchUp(error);
+    }
+
+    async catchUp(error) {
         if (error.status === 412) {
             this.show(await this.calls.read(this.entry).catch(() => this.entry));
         }

@@ -38,8 +38,8 @@ export function useToken(csrf) {
 export const SIGNED_OUT = "signedout";
 
 /** `{data, etag}` of the answer. Raises Trouble, and AbortError where `signal` says so. */
-export async function ask(method, path, { body, match, query, signal, keepalive } = {}) {
-    const response = await reach(method, place(path, query), headersOf(method, body, match), { body, signal, keepalive });
+export async function ask(method, path, { body, match, query, signal } = {}) {
+    const response = await reach(method, place(path, query), headersOf(method, body, match), { body, signal });
     const data = await content(response);
     if (response.ok) {
         return { data, etag: response.headers.get("ETag") };
@@ -75,7 +75,7 @@ function headersOf(method, body, match) {
     return headers;
 }
 
-async function reach(method, url, headers, { body, signal, keepalive }) {
+async function reach(method, url, headers, { body, signal }) {
     const patience = AbortSignal.timeout(PATIENCE);
     try {
         return await fetch(url, {
@@ -85,7 +85,6 @@ async function reach(method, url, headers, { body, signal, keepalive }) {
             credentials: "same-origin",
             cache: "no-store",
             redirect: "error",
-            keepalive: Boolean(keepalive),
             signal: signal ? AbortSignal.any([signal, patience]) : patience,
         });
     } catch (error) {
