@@ -11,7 +11,7 @@ from sesmail.aws.policies import Account, Arrivals, Boxes
 # What the right for an operation is called, where it is not called as the operation.
 RIGHTS = {
     # What is done in it has rights of its own, of which this is one.
-    "dynamodb:TransactWriteItems": "dynamodb:ConditionCheckItem",
+    "dynamodb:TransactWriteItems": "dynamodb:PutItem",
     "s3:CopyObject": "s3:PutObject",
     "s3:DeleteObjects": "s3:DeleteObject",
     "s3:HeadObject": "s3:GetObject",

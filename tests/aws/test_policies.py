@@ -65,8 +65,8 @@ def test_every_operation_that_is_called_is_in_a_policy() -> None:
 
 
 def test_an_operation_that_is_called_nowhere_is_in_no_policy() -> None:
-    # The first is what AWS asks for where raw mail is sent. Nothing here asks a table of aliases yet.
-    beside = {"ses:SendRawEmail"} | {action for action in printed() if action.startswith("dynamodb:")}
+    # The first is what AWS asks for where raw mail is sent; the names of the others are ordinary words.
+    beside = {"ses:SendRawEmail", "dynamodb:Query", "dynamodb:Scan"}
     assert printed() - set(called()) <= beside
 
 
