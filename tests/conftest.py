@@ -27,7 +27,7 @@ _GRACE = 60.0
 # The profile fuzz has fifty times the examples of the usual one.
 _FUZZ_TAKES = 10
 # Rooms with files that take minutes, or nearly. They begin first: then processes that share the suite end together.
-_LONG = ("clients", "faults", "gateways", "importers", "service", "cli")
+_LONG = ("clients", "faults", "gateways", "importers", "service", "browser", "cli")
 _stderr = pytest.StashKey[IO[bytes]]()
 
 
