@@ -1,6 +1,6 @@
 """How long a table of aliases takes, in SQLite and in DynamoDB as moto plays it.
 
-    python -m bench.aliases [--sqlite 100000] [--dynamodb 2000]
+    python -m bench.aliases [--sqlite 100000] [--dynamodb 300]
 
 The figures for SQLite are those of this machine. moto is far slower than DynamoDB and holds all in one process: what it tells is how many
 requests a thing costs, which at AWS take some milliseconds each.
@@ -32,7 +32,7 @@ _DOMAINS = 20
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--sqlite", type=int, default=100_000)
-    arguments.add_argument("--dynamodb", type=int, default=2000)
+    arguments.add_argument("--dynamodb", type=int, default=300)
     given = arguments.parse_args()
     os.environ.update(AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x", AWS_EC2_METADATA_DISABLED="true")
     with TemporaryDirectory(prefix="sesmail-bench-") as folder:
