@@ -51,7 +51,7 @@ class Query:
             (self.ignore, alias.ignore),
         )
         listed = self.destination is None or self.destination in alias.destinations
-        return listed and self.text in alias.address and all(wanted in (None, found) for wanted, found in pairs)
+        return listed and self.text in alias.address.lower() and all(wanted in (None, found) for wanted, found in pairs)
 
 
 @dataclass(frozen=True)
