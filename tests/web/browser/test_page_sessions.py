@@ -41,6 +41,16 @@ def test_a_session_that_ended_meanwhile_leads_to_the_login_and_back(browser: Bro
     browser.sees("My mailbox")
 
 
+def test_no_form_is_left_over_a_login(browser: Browser, house: House) -> None:
+    log_in(browser, house.url, TOM)
+    browser.sees("addresses")
+    browser.devtools("Network.clearBrowserCookies")
+    browser.press("New address")
+    browser.sees("Your session has ended. Please log in again.")
+    browser.field("Password")
+    assert browser.run("return document.querySelectorAll('dialog').length") == 0
+
+
 def test_only_administrators_are_offered_what_only_they_may_do(browser: Browser, house: House) -> None:
     log_in(browser, f"{house.url}#/destinations", TOM)
     assert browser.run("return [...document.querySelectorAll('nav a')].map((one) => one.textContent)") == [

@@ -5,11 +5,15 @@ import { formButtons, openDialog } from "./dialogs.mjs";
 import { button, el, newId, say } from "./dom.mjs";
 import { field, form } from "./forms.mjs";
 import { suggestion } from "./random.mjs";
+import { Trouble } from "./talk.mjs";
 import { several } from "./words.mjs";
 
 /** Ask for a new alias; `made(alias)` is called with it. */
 export async function newAlias(session, made) {
     const choice = await choices(session);
+    if (choice === null) {
+        return;
+    }
     openDialog("New address", (close) => [
         form([...fields(blank(session), choice, session), formButtons("Create", close)], async (values) => {
             const alias = await aliases.add(members(values, session));
@@ -22,6 +26,9 @@ export async function newAlias(session, made) {
 /** Ask for changes to the alias of a row, and show them there. */
 export async function editAlias(row, session) {
     const choice = await choices(session);
+    if (choice === null) {
+        return;
+    }
     const seen = row.entry;
     openDialog(`Edit ${seen.address}`, (close) => [
         el("p", { class: "hint" }, "Under a new name it keeps all else; mail to the old name no longer arrives."),
@@ -36,13 +43,27 @@ function blank({ user, address }) {
     return address ? { owner: user, destinations: [address], domain: address.slice(address.lastIndexOf("@") + 1) } : { owner: user };
 }
 
-/** What can be chosen from. Without it the form still works: names are typed. */
+/** What can be chosen from. Without it the form still works: names are typed. Null when the session has ended. */
 async function choices(session) {
-    const [inDomains, known] = await Promise.all([
-        domains.list().catch(() => []),
-        session.admin ? destinations.list().catch(() => []) : [],
-    ]);
-    return { domains: inDomains.filter((one) => one.active).map((one) => one.name), known: known.filter((one) => one.active) };
+    try {
+        const [inDomains, known] = await Promise.all([
+            domains.list().catch(orNone),
+            session.admin ? destinations.list().catch(orNone) : [],
+        ]);
+        return { domains: inDomains.filter((one) => one.active).map((one) => one.name), known: known.filter((one) => one.active) };
+    } catch (error) {
+        if (error.status === 401) {
+            return null;
+        }
+        throw error;
+    }
+}
+
+function orNone(error) {
+    if (error instanceof Trouble && error.status !== 401) {
+        return [];
+    }
+    throw error;
 }
 
 function fields(alias, choice, session) {
