@@ -64,6 +64,7 @@ fuzz: .venv/tests .venv-tools/tools
 bench: .venv/tests .venv-tools/tools
 	.venv/bin/python -m bench.pop3
 	.venv-tools/bin/python -m bench.submission
+	.venv/bin/python -m bench.aliases
 	.venv/bin/python -m bench.delivery
 	.venv/bin/python -m bench.sealed
 	.venv/bin/python -m bench.deliver
