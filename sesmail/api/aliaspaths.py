@@ -24,7 +24,7 @@ USUAL_ROWS = 100
 
 _PROPERTIES = ("local", "domain", "destinations", "active", "ignore", "owner", "description")
 # The most characters of each.
-_PARAMETERS = {"q": 254, "domain": 255, "destination": 254, "owner": 254, "active": 5, "ignore": 5, "limit": 10, "after": 2000}
+_PARAMETERS = {"q": 254, "domain": 255, "destination": 254, "owner": 254, "active": 5, "ignore": 5, "limit": 10, "after": 1000}
 _FLAGS = {"true": True, "false": False}
 
 

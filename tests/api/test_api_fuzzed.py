@@ -1,4 +1,4 @@
-"""The API's function, asked by a fuzzer that has read the description: no failure of ours, and nothing that the description does not say."""
+"""The API, asked by a fuzzer that has read the description: no failure of ours, and nothing that the description does not say."""
 
 from __future__ import annotations
 
@@ -17,24 +17,32 @@ from sesmail.api.tokens import claims
 from sesmail.auth import tokens
 from tests.functions.lambdas import Function, function
 from tests.functions.urlserver import served
+from tests.servers import gateway
+from tests.servers.ports import free_port
 
 PROGRAM = Path(__file__).parents[2] / ".venv-tools" / "bin" / "schemathesis"
 SETTINGS = Path(__file__).with_name("schemathesis.toml")
 SECRET = "a secret that is long enough for HS256, or nearly so"
 
 
-@contextmanager
-def running(folder: Path) -> Iterator[tuple[Function, str]]:
-    """The function behind a server, with something in its table; its URL."""
-    table = SqliteTable(str(folder / "aliases.db"))
+def filled(folder: Path) -> str:
+    """A table with something in it; its file."""
+    file = str(folder / "aliases.db")
+    table = SqliteTable(file)
     for name in ("example.com", "example.org"):
         table.add_domain(Domain(name))
     table.add(Alias("shoes", "example.com", ("ann@example.org",), "id-1", owner="ann@example.org"))
     table.add_destination(DestinationRecord("ann@example.org"))
     table.close()
+    return file
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[Function, str]]:
+    """The function behind a server, and its URL."""
     given = {
         "SESMAIL__ALIASES__TABLE": "sqlite",
-        "SESMAIL__ALIASES__FILE": str(folder / "aliases.db"),
+        "SESMAIL__ALIASES__FILE": filled(folder),
         "SESMAIL__PAGE__TOKEN_SECRET": SECRET,
         "SESMAIL__PAGE__ADMINS": '["root@example.com"]',
     }
@@ -80,3 +88,26 @@ def test_a_fuzzer_finds_nothing_for_long(tmp_path: Path, caller: str) -> None:
         found = fuzzed(tmp_path, url, caller, "--max-examples", "200")
         assert found.returncode == 0, found.stdout + found.stderr
         assert "Traceback" not in called.log()
+
+
+@pytest.mark.proof
+@pytest.mark.limit(3600)
+def test_a_fuzzer_finds_nothing_at_the_gateway(tmp_path: Path) -> None:
+    port = free_port()
+    config = {
+        "storage": {"url": f"file://{tmp_path}/store"},
+        "mailboxes": {"domains": ["example.com"]},
+        "pop3": {"listeners": []},
+        "aliases": {"table": "sqlite", "file": filled(tmp_path)},
+        "page": {
+            "listeners": [{"endpoint": f"tcp:{port}:interface=127.0.0.1", "tls": "none"}],
+            "token_secret": SECRET,
+            "admins": ["root@example.com"],
+        },
+    }
+    with gateway.running(config) as running:
+        found = fuzzed(
+            tmp_path, f"http://127.0.0.1:{port}", "root@example.com", "--generation-deterministic", "--max-examples", "10"
+        )
+        assert found.returncode == 0, found.stdout + found.stderr
+        assert "Traceback" not in running.log()
