@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar, cast
 
 from sesmail.aliases.records import Alias, DestinationRecord, Domain
-from sesmail.aliases.table import Known
+from sesmail.aliases.table import Table
 
 T = TypeVar("T")
 
@@ -17,12 +17,12 @@ MOST = 10_000
 
 
 class Cached:
-    """See Known; for those who look up, never for those who change. Thread-safe.
+    """See Counted; for those who look up, never for those who change. Thread-safe.
 
     What is not there is asked for each time: an alias that somebody has just made must not bounce.
     """
 
-    def __init__(self, table: Known, *, seconds: float, now: Callable[[], float]) -> None:
+    def __init__(self, table: Table, *, seconds: float, now: Callable[[], float]) -> None:
         self._table = table
         self._seconds = seconds
         self._now = now
@@ -39,12 +39,12 @@ class Cached:
         return next((one for one in self.domains() or () if one.name == name), None)
 
     def destination(self, address: str) -> DestinationRecord | None:
-        return next((one for one in self.destinations() if one.address == address), None)
+        return next((one for one in self._destinations() if one.address == address), None)
 
     def domains(self) -> Sequence[Domain] | None:
         return self._asked("domains", self._table.domains)
 
-    def destinations(self) -> Sequence[DestinationRecord]:
+    def _destinations(self) -> Sequence[DestinationRecord]:
         return self._asked("destinations", self._table.destinations)
 
     def _asked(self, key: Hashable, ask: Callable[[], T]) -> T:

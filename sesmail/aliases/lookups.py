@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from sesmail.aliases.model import Disposition as To
 from sesmail.aliases.model import LookUp, Model, Target
-from sesmail.aliases.records import IN_STORE, Alias, DestinationRecord, Domain
-from sesmail.aliases.table import Table
+from sesmail.aliases.records import IN_STORE, Alias
+from sesmail.aliases.table import Counted, Known
 from sesmail.errors import MailError
 from sesmail.mail.address import Address
 
@@ -24,15 +24,6 @@ Owners: TypeAlias = Callable[[str], Sequence[str]]
 """The accounts, and the addresses of accounts, that may send as this address, in lower case. Raises Unavailable."""
 
 
-class Rows(Protocol):
-    """What a table says; see Table."""
-
-    def get(self, local: str, domain: str) -> Alias | None: ...
-    def domain(self, name: str) -> Domain | None: ...
-    def destination(self, address: str) -> DestinationRecord | None: ...
-    def domains(self) -> Sequence[Domain] | None: ...
-
-
 @dataclass(frozen=True)
 class Reading:
     """How a table is read. `mailbox`: the account that IN_STORE stands for; None is the owner of the alias, and where it has none what the
@@ -42,7 +33,7 @@ class Reading:
     require_domain: bool = False
 
 
-def in_table(table: Rows, reading: Reading) -> LookUp:
+def in_table(table: Known, reading: Reading) -> LookUp:
     """Its aliases. One that is not active is INACTIVE, and so is one in a domain that is not, or of whose destinations all are registered
     as inactive; where a domain or a destination is not registered, it counts as active. What people wrote there is not trusted."""
 
@@ -57,7 +48,7 @@ def in_table(table: Rows, reading: Reading) -> LookUp:
     return look_up
 
 
-def left_in_table(table: Rows, reading: Reading) -> LookUp:
+def left_in_table(table: Known, reading: Reading) -> LookUp:
     """What its domains have for addresses that are no alias: nothing where a domain is not active."""
 
     def look_up(address: str) -> Sequence[Target]:
@@ -67,7 +58,7 @@ def left_in_table(table: Rows, reading: Reading) -> LookUp:
     return look_up
 
 
-def owners(table: Rows, reading: Reading) -> Owners:
+def owners(table: Known, reading: Reading) -> Owners:
     """Whose aliases they are, and to whom their mail goes. Nobody sends as what takes no mail: no answer could come back."""
 
     def look_up(address: str) -> Sequence[str]:
@@ -84,7 +75,7 @@ def owners(table: Rows, reading: Reading) -> Owners:
 class Uses:
     """Counts the uses of aliases. `counted` is the look-up of `table` that `model` asks. Blocking, and as thread-safe as they are."""
 
-    def __init__(self, model: Model, counted: LookUp, table: Table) -> None:
+    def __init__(self, model: Model, counted: LookUp, table: Counted) -> None:
         self._model = model
         self._counted = counted
         self._table = table
@@ -106,12 +97,12 @@ class Uses:
         return found[0] if found is not None and found[1] is self._counted else None
 
 
-def _alias(table: Rows, address: str) -> Alias | None:
+def _alias(table: Known, address: str) -> Alias | None:
     parsed = Address.parse(address)
     return table.get(parsed.local, parsed.domain)
 
 
-def _takes_mail(table: Rows, alias: Alias, reading: Reading) -> bool:
+def _takes_mail(table: Known, alias: Alias, reading: Reading) -> bool:
     if not alias.active:
         return False
     if domain := table.domain(alias.domain):
@@ -119,13 +110,13 @@ def _takes_mail(table: Rows, alias: Alias, reading: Reading) -> bool:
     return not reading.require_domain or table.domains() is None
 
 
-def _targets(table: Rows, destinations: Sequence[str], mailbox: str | None) -> Sequence[Target]:
+def _targets(table: Known, destinations: Sequence[str], mailbox: str | None) -> Sequence[Target]:
     """An alias without any leads to nothing that could be read, so that its mail is held."""
     left = [text for text in destinations or ("",) if not _is_closed(table, text)]
     return [_target(text, mailbox) for text in left] or (INACTIVE,)
 
 
-def _is_closed(table: Rows, text: str) -> bool:
+def _is_closed(table: Known, text: str) -> bool:
     record = table.destination(IN_STORE if text.upper() == IN_STORE else text.lower())
     return record is not None and not record.active
 

@@ -69,9 +69,6 @@ class Known(Protocol):
     def get(self, local: str, domain: str) -> Alias | None:
         """The alias of this address, both parts in lower case."""
 
-    def count_use(self, local: str, domain: str) -> None:
-        """One more; nothing happens where there is no such alias."""
-
     def domain(self, name: str) -> Domain | None:
         """The one of this name."""
 
@@ -81,11 +78,15 @@ class Known(Protocol):
     def domains(self) -> Sequence[Domain] | None:
         """All of them by name; None where domains were never configured."""
 
-    def destinations(self) -> Sequence[DestinationRecord]:
-        """All that are registered, by address."""
+
+class Counted(Known, Protocol):
+    """What is asked of a table when mail comes in, and is told when it was delivered."""
+
+    def count_use(self, local: str, domain: str) -> None:
+        """One more; nothing happens where there is no such alias."""
 
 
-class Table(Known, Protocol):
+class Table(Counted, Protocol):
     """Every method raises Unavailable, and Limited when the table is asked too much.
 
     What was written is seen by whoever reads afterwards. A change names the
@@ -123,6 +124,9 @@ class Table(Known, Protocol):
 
     def remove_domain(self, domain: Domain) -> None:
         """Its aliases stay. Raises NoSuchRow and Changed."""
+
+    def destinations(self) -> Sequence[DestinationRecord]:
+        """All that are registered, by address."""
 
     def add_destination(self, destination: DestinationRecord) -> DestinationRecord:
         """Raises Taken."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from sesmail.aliases.cached import Cached
 from sesmail.aliases.sqlite import SqliteTable
-from sesmail.aliases.table import Known, Table
+from sesmail.aliases.table import Counted, Table
 from sesmail.assembly.whom import whom
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
@@ -25,7 +25,7 @@ def alias_table(config: Config, end: ExitStack | None = None) -> Table | None:
     return making[config.aliases.table]()
 
 
-def looked_up(config: Config, table: Table) -> Known:
+def looked_up(config: Config, table: Table) -> Counted:
     """The table for those who look up what mail is for: DynamoDB is not asked for the same thing all the time."""
     given = config.aliases
     if given.table != "dynamodb" or not given.cache:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Sequence
 
-from sesmail.aliases.lookups import Rows
 from sesmail.aliases.model import AddressRules, Disposition, LookUp, Model, Target, in_entries
+from sesmail.aliases.table import Known
 from sesmail.assembly.addressmap import AddressMap
 from sesmail.assembly.residents import Residents
 from sesmail.auth.names import Names, UnknownUser
@@ -93,7 +93,7 @@ class OurDomains(Container[str]):
     """The domains whose addresses are never forwarded to: those of the configuration, those that somebody lives in, and those whose
     aliases are in the table. Asking raises Unavailable."""
 
-    def __init__(self, config: Config, people: Residents, aliases: Rows | None = None) -> None:
+    def __init__(self, config: Config, people: Residents, aliases: Known | None = None) -> None:
         given, mailboxes = config.routing, config.mailboxes
         self._named = frozenset(
             [

@@ -10,7 +10,7 @@ import pytest
 
 from sesmail.aliases import cached
 from sesmail.aliases.cached import Cached
-from sesmail.aliases.records import Domain
+from sesmail.aliases.records import DestinationRecord, Domain
 from sesmail.aliases.sqlite import SqliteTable
 from tests.aliases.table_contract import alias
 
@@ -54,11 +54,13 @@ def test_domains_and_destinations_are_believed_too(table: SqliteTable) -> None:
     clock = Clock()
     known = Cached(table, seconds=5, now=clock)
     domain = table.add_domain(Domain("example.com"))
-    assert (known.domains(), known.destinations()) == ((domain,), ())
+    away = table.add_destination(DestinationRecord("bob@example.net"))
+    assert (known.domains(), known.destination("bob@example.net")) == ((domain,), away)
     closed = table.change_domain(domain, replace(domain, active=False))
-    assert known.domains() == (domain,)
+    gone = table.change_destination(away, replace(away, active=False))
+    assert (known.domains(), known.destination("bob@example.net")) == ((domain,), away)
     clock.seconds += 6
-    assert known.domains() == (closed,)
+    assert (known.domains(), known.destination("bob@example.net")) == ((closed,), gone)
 
 
 def test_the_oldest_answers_are_forgotten_first(table: SqliteTable, monkeypatch: pytest.MonkeyPatch) -> None:
