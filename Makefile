@@ -23,6 +23,7 @@ AXE = .venv-tools/node_modules/axe-core/axe.min.js
 REQUIREMENTS = $(PYTHON) tests/packaging/requirements.py
 PYTEST = -m pytest $(PYTEST_ARGUMENTS)
 SUITE = $(PYTEST) -n $(PROCESSES) --dist loadfile
+USERADD = useradd --system --no-create-home --shell /usr/sbin/nologin mailtos3
 HYPOTHESIS = .venv/bin/python $(PYTEST) -m hypothesis --hypothesis-profile=fuzz
 
 .PHONY: demo lambda test test-newest test-oldest lint types proof bench fuzz clean environments programs
@@ -80,7 +81,8 @@ environments: .venv/tests .venv-oldest/tests .venv-tools/tools .venv-oracle/orac
 # line in master.cf names.
 programs: $(AXE)
 	@$(ENSURE) venv chromium chromedriver curl dovecot dovecot-lmtpd fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
-	@id mailtos3 >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin mailtos3
+	@id mailtos3 >/dev/null 2>&1 || [ `id -u` = 0 ] || { echo "Run this as root, then try again: $(USERADD)" >&2; exit 1; }
+	@id mailtos3 >/dev/null 2>&1 || $(USERADD)
 
 .venv/runtime: setup.cfg
 	@$(ENSURE) venv
