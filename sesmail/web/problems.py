@@ -20,13 +20,15 @@ _STATUS: tuple[tuple[type[MailError], int], ...] = (
 )
 # RFC 9110 section 11.6.1: every 401 has a challenge, and this one makes no browser ask for a password.
 _CHALLENGE = ("WWW-Authenticate", 'Bearer realm="sesmail"')
+# RFC 9110 section 10.2.3; in seconds.
+_LATER = ("Retry-After", "5")
 
 
 def problem(code: int, detail: str = "", headers: tuple[tuple[str, str], ...] = ()) -> Answer:
     """An answer that tells programs and people the same."""
     said = {"type": "about:blank", "title": phrase(code), "status": code} | ({"detail": detail} if detail else {})
-    challenge = (_CHALLENGE,) if code == 401 else ()
-    return Answer(code, (*headers, *challenge, ("Content-Type", "application/problem+json")), body=_octets(said))
+    usual = {401: (_CHALLENGE,), 429: (_LATER,), 503: (_LATER,)}.get(code, ())
+    return Answer(code, (*headers, *usual, ("Content-Type", "application/problem+json")), body=_octets(said))
 
 
 def of(error: MailError) -> Answer:

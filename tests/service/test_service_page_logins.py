@@ -130,7 +130,8 @@ def test_who_guesses_on_the_page_waits_in_pop3_and_smtp_too(here: tuple[House, i
     house, port = here
     user = VICTIMS[0]
     assert [Browser(port).log_in(user, "wrong").status for _ in range(6)] == [401] * 5 + [429]
-    assert Browser(port).log_in(user, PASSWORD).status == 429
+    waits = Browser(port).log_in(user, PASSWORD)
+    assert (waits.status, waits.headers["retry-after"]) == (429, "5")
     pop = poplib.POP3_SSL("localhost", house.gateway.ports[0], context=trusting(house.authority), timeout=60)
     pop.user(user)
     with pytest.raises(poplib.error_proto, match=r"LOGIN-DELAY|too many"):
