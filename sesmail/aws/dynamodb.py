@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from sesmail.aws.failures import EXPECTED
 from sesmail.aws.late import LateClient
-from sesmail.errors import Limited, MailError, TooLarge, Unavailable
+from sesmail.errors import Limited, TooLarge, Unavailable
 from sesmail.interfaces import Keys
 
 Item: TypeAlias = dict[str, dict[str, Any]]
@@ -109,7 +109,7 @@ class DynamoTable:
     def _ask(self, operation: str, harmless: bool, **said: Any) -> Mapping[str, Any]:
         for attempt in range(1, self._attempts + 1):
             try:
-                answer: Mapping[str, Any] = getattr(self._client(), operation)(**said)
+                answer: Mapping[str, Any] = getattr(self._made.client(), operation)(**said)
                 return answer
             except ClientError as error:
                 trouble, again = _meaning(error, harmless)
@@ -119,14 +119,6 @@ class DynamoTable:
                 raise trouble
             self._pause(min(_LONGEST_PAUSE, 0.05 * 2**attempt) * self._chance())
         raise AssertionError("attempts is at least one")
-
-    def _client(self) -> Any:
-        try:
-            return self._made.client()
-        except MailError:
-            raise
-        except Exception as error:
-            raise Unavailable(cause=error) from error
 
 
 def _meaning(error: ClientError, harmless: bool) -> tuple[Exception, bool]:

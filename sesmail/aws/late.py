@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 
 from sesmail.aws.sessions import Whom, session_as
+from sesmail.errors import Unavailable
 
 
 class LateClient:
@@ -44,11 +45,19 @@ class LateClient:
         self._client: Any = None
 
     def client(self) -> Any:
-        """The client, the same each time. Raises Unavailable, and what botocore raises, when profile, region or credentials make none."""
+        """The client, the same each time. Raises Unavailable when profile, region or credentials make none."""
         with self._lock:
             if self._client is None:
-                self._client = self._make()
+                self._client = self._told()
             return self._client
+
+    def _told(self) -> Any:
+        try:
+            return self._make()
+        except Unavailable:
+            raise
+        except Exception as error:
+            raise Unavailable(cause=error) from error
 
     def _make(self) -> Any:
         session = session_as(self._whom, sts_endpoint=self._sts_endpoint)

@@ -135,8 +135,8 @@ class Queue:
     def _client(self) -> Any:
         try:
             return self._made.client()
-        except Exception as error:
-            raise QueueTrouble(error) from error
+        except Unavailable as error:
+            raise QueueTrouble(error.cause if isinstance(error.cause, Exception) else error) from error
 
 
 def _received(said: Mapping[str, Any]) -> Received:

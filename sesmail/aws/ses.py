@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sesmail.aws.late import LateClient
-from sesmail.errors import Unavailable
 from sesmail.interfaces import Keys
 
 
@@ -51,9 +50,4 @@ class Ses:
 
     def client(self) -> Any:
         """A boto3 client for the service. Raises Unavailable when profile, region or credentials make none."""
-        try:
-            return self._made.client()
-        except Unavailable:
-            raise
-        except Exception as error:
-            raise Unavailable(cause=error) from error
+        return self._made.client()
