@@ -23,7 +23,7 @@ from sesmail.config.problems import ConfigError
 from sesmail.config.table import Config
 from sesmail.errors import BadLogin, MailError, Unavailable
 from sesmail.functions.functionurl import context, payload, request, signer
-from sesmail.functions.settings import quick_settings
+from sesmail.functions.settings import begin, quick_settings
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +74,7 @@ def _respond(asked: Request, arn: str) -> Response:
 
 @cache
 def _known() -> _Set:
-    config = quick_settings(os.environ)
-    logging.getLogger("sesmail").setLevel(config.log.level.upper())
-    for warning in config.warnings:
-        log.warning("%s", warning)
+    config = begin(quick_settings(os.environ))
     table = alias_table(config, ExitStack())
     if table is None:
         raise Unavailable("there is no table of aliases", cause="POSTFIX_DYNAMODB_TABLE is not set")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ from sesmail.config.foreign.tacomail import SEPARATORS, VARIABLE
 from sesmail.config.load import from_text
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
+
+log = logging.getLogger(__name__)
 
 _STORE = "SESMAIL__STORAGE__URL"
 _IN = "SESMAIL__INCOMING__URL"
@@ -46,6 +49,15 @@ def quick_settings(environ: Mapping[str, str]) -> Config:
     """The same for a function that somebody waits for, and that need not know where mail lies."""
     stored = bool(environ.get(_STORE))
     return _read(_BASE + _WAITED_FOR.format(more="" if stored else ", url: none") + ("" if stored else _WITHOUT_STORE), environ)
+
+
+def begin(config: Config) -> Config:
+    """Log as this configuration says, first of all what is odd about itself."""
+    # Lambda's own logger stays as it is: at lower levels AWS's libraries log what they sign.
+    logging.getLogger("sesmail").setLevel(config.log.level.upper())
+    for warning in config.warnings:
+        log.warning("%s", warning)
+    return config
 
 
 def _read(base: str, environ: Mapping[str, str]) -> Config:

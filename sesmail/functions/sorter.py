@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from contextlib import suppress
 from functools import cache
@@ -11,9 +10,7 @@ from sesmail.assembly.sorting import intake
 from sesmail.config.problems import ConfigError
 from sesmail.delivery.intake import Intake
 from sesmail.errors import MailError, Unavailable
-from sesmail.functions.settings import settings
-
-log = logging.getLogger(__name__)
+from sesmail.functions.settings import begin, settings
 
 
 def sort(event: object, context: object) -> dict[str, str]:
@@ -34,12 +31,7 @@ def sort(event: object, context: object) -> dict[str, str]:
 
 @cache
 def _intake() -> Intake:
-    config = settings(os.environ)
-    # Lambda's own logger stays as it is: at lower levels AWS's libraries log what they sign.
-    logging.getLogger("sesmail").setLevel(config.log.level.upper())
-    for warning in config.warnings:
-        log.warning("%s", warning)
-    return intake(config)
+    return intake(begin(settings(os.environ)))
 
 
 # While it loads a module Lambda gives a whole processor, and a fraction of one afterwards. What fails now is told at the first call.

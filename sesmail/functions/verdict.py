@@ -13,7 +13,7 @@ from sesmail.aws.question import Answer, question
 from sesmail.config.problems import ConfigError
 from sesmail.delivery.answering import Answering
 from sesmail.errors import MailError
-from sesmail.functions.settings import quick_settings
+from sesmail.functions.settings import begin, quick_settings
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +49,7 @@ def _answer(event: object, context: Context) -> Answer:
 
 @cache
 def _answering() -> Answering:
-    config = quick_settings(os.environ)
-    logging.getLogger("sesmail").setLevel(config.log.level.upper())
-    for warning in config.warnings:
-        log.warning("%s", warning)
-    return answering(config)
+    return answering(begin(quick_settings(os.environ)))
 
 
 # While it loads a module Lambda gives a whole processor, and a fraction of one afterwards. What fails now is told at the first call.
