@@ -19,26 +19,27 @@ from sesmail.cli.aliasfiles import export_to, import_from
 from sesmail.cli.main import EXIT_FAILED, EXIT_TEMPORARY
 from sesmail.config.load import load
 from sesmail.config.problems import ConfigError, Problem, Where, in_one_line
+from sesmail.config.table import Config
 from sesmail.errors import MailError, Unavailable
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what ``args.action`` says. Raises ConfigError where there is no table, and what a table raises."""
-    if args.action == "check":
-        # It puts together all that receives mail, which takes a second.
-        from sesmail.cli import aliascheck
-
-        return aliascheck.run(args)
     config = load(args.config)
     with ExitStack() as end:
         table = alias_table(config, end)
         if table is None:
             where = Where(config.source or "configuration")
             raise ConfigError([Problem(where, "aliases.table", "is none: there is no table of aliases")])
-        return _do(args, table)
+        return _do(args, config, table)
 
 
-def _do(args: argparse.Namespace, table: Table) -> int:
+def _do(args: argparse.Namespace, config: Config, table: Table) -> int:
+    if args.action == "check":
+        # It puts together all that receives mail, which takes a second.
+        from sesmail.cli import aliascheck
+
+        return aliascheck.check(config, table)
     if args.action == "list":
         return _list(table, args)
     if args.action == "remove":

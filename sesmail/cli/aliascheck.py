@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
-from contextlib import ExitStack
 
+from sesmail.aliases.table import Table
 from sesmail.assembly.aliaschanges import changes
-from sesmail.assembly.aliastable import alias_table
-from sesmail.config.load import load
-from sesmail.config.problems import ConfigError, Problem, Where
+from sesmail.config.table import Config
 from sesmail.log import quoted
 
 
-def run(args: argparse.Namespace) -> int:
+def check(config: Config, table: Table) -> int:
     """Print a line for each alias whose mail goes elsewhere than tacomail brought it; 1 if there is one. Raises ConfigError, Unavailable."""
     # What cannot be used is told in the lines.
     logging.getLogger("sesmail.delivery.targets").setLevel(logging.CRITICAL)
-    config = load(args.config)
-    with ExitStack() as end:
-        table = alias_table(config, end)
-        if table is None:
-            where = Where(config.source or "configuration")
-            raise ConfigError([Problem(where, "aliases.table", "is none; there are no aliases to check")])
-        told = False
-        for line in changes(config, table):
-            print(_shown(line))
-            told = True
+    told = False
+    for line in changes(config, table):
+        print(_shown(line))
+        told = True
     if not told:
         print("Mail goes where it went before.")
     return 1 if told else 0
