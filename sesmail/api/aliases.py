@@ -33,6 +33,8 @@ class Aliases:
 
     def find(self, caller: Caller, query: Query, *, limit: int, after: str = "") -> Page:
         """Raises Malformed for an `after` that no page had, Denied where a user asks for those of others."""
+        if query.owner is not None:
+            query = replace(query, owner=self._rights.account(query.owner))
         if not caller.admin:
             if query.owner not in (None, caller.name) or not caller.name:
                 raise Denied("owner", "only an administrator can ask for aliases of others")
@@ -49,15 +51,18 @@ class Aliases:
     def add(self, caller: Caller, alias: Alias) -> Alias:
         """Identifier and times are set here; a user owns what he makes. Raises Taken, Wrong, Denied, Malformed."""
         now = int(self._now())
-        alias = replace(alias, identifier=self._new_id(), created=now, modified=now)
+        owner = self._rights.account(alias.owner)
+        alias = replace(alias, identifier=self._new_id(), owner=owner, created=now, modified=now)
         self._check_address(caller, alias)
         self._rights.check_destinations(caller, alias.destinations)
-        if not caller.admin and alias.owner != caller.name:
+        if not caller.admin and owner != caller.name:
             raise Denied("owner", "only an administrator can make an alias for somebody else")
         return self._told("alias-added", caller, self._table.add(_checked(alias)))
 
     def change(self, caller: Caller, old: Alias, new: Alias) -> Alias:
         """`old` as `read` gave it; nothing is written where nothing is different. Raises NoSuchRow, Changed, Taken, Wrong, Denied."""
+        if new.owner != old.owner:
+            new = replace(new, owner=self._rights.account(new.owner))
         if new == old:
             return old
         if new.address != old.address:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sesmail.api.http import Caller
@@ -26,15 +26,16 @@ def claims(email: str, expires: int) -> dict[str, object]:
     return {"email": str(Address.parse(email)).lower(), "aud": AUDIENCE, "exp": expires}
 
 
-def caller(token: str, secret: str, now: float, admins: Collection[str] = ()) -> Caller:
-    """Who the token is for; an administrator where `admins` has the address. Raises BadLogin, and logs why.
+def caller(token: str, secret: str, now: float, admins: Collection[str] = (), account: Callable[[str], str] = str) -> Caller:
+    """Who the token is for: `account` gives the name that the account of an address has, and `admins` are such names. Raises BadLogin,
+    and logs why.
 
     A token for POP3 is refused whatever it is signed with: it has no ``aud`` or another one, and may hold keys of AWS.
     """
     try:
         if len(token) > CHARACTERS:
             raise BadToken("it is too long")
-        return _caller(tokens.read(token.encode("ascii", "replace"), secret, now), admins)
+        return _caller(tokens.read(token.encode("ascii", "replace"), secret, now), admins, account)
     except BadToken as error:
         log.info("a token for the API is refused: %s", error)
         raise BadLogin("this token is not valid here; ask for a new one") from None
@@ -46,7 +47,7 @@ def bearer(authorization: str) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _caller(said: Mapping[str, Any], admins: Collection[str]) -> Caller:
+def _caller(said: Mapping[str, Any], admins: Collection[str], account: Callable[[str], str]) -> Caller:
     if said.get("aud") != AUDIENCE:
         raise BadToken("it is for something else")
     if any(name.startswith("aws") for name in said):
@@ -60,4 +61,5 @@ def _caller(said: Mapping[str, Any], admins: Collection[str]) -> Caller:
         address = ""
     if not address:
         raise BadToken("it has no address")
-    return Caller(address, admin=address in admins, signed=True, address=address)
+    name = account(address)
+    return Caller(name, admin=name in admins, signed=True, address=address)

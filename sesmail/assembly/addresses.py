@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from sesmail.aliases.lookups import Owners, Reading, Uses, in_table, left_in_table, owners
 from sesmail.aliases.table import Table
+from sesmail.assembly.accounts import by_address
 from sesmail.assembly.addressmap import AddressMap
 from sesmail.assembly.aliastable import looked_up
 from sesmail.assembly.residents import Residents, names
 from sesmail.assembly.routing import OurDomains, address_rules, model
 from sesmail.assembly.senders import Senders
-from sesmail.auth.names import fold
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
 from sesmail.delivery.uses import Count, nobody_counts
@@ -38,7 +36,7 @@ class Addresses:
             self.model = model(config, people, table, [look_up], [left_in_table(rows, reading)])
             self.count = Uses(self.model, look_up, aliases).count
             owning.append(owners(rows, reading))
-        self.senders = Senders(names(config), address_rules(config), owning, _by_address(config))
+        self.senders = Senders(names(config), address_rules(config), owning, by_address(config))
 
 
 def address_map(config: Config) -> AddressMap | None:
@@ -50,12 +48,3 @@ def address_map(config: Config) -> AddressMap | None:
         return AddressMap(spec)
     except MailError as error:
         raise ConfigError([Problem(Where(config.source or "configuration"), "aliases.map", str(error))]) from error
-
-
-def _by_address(config: Config) -> Mapping[str, str]:
-    """The accounts of the configuration, by addresses that are nobody's name."""
-    known = names(config)
-    users = config.auth.users if "static" in config.auth.checkers else ()
-    named = {known.complete(user.name.encode()) for user in users}
-    found = {fold(user.address): known.complete(user.name.encode()) for user in users if user.address}
-    return {address: name for address, name in found.items() if address not in named}

@@ -1,4 +1,4 @@
-"""The API over the table of aliases, with the rights that the configuration gives."""
+"""The API over the table of aliases, with the rights that the configuration gives, and the programs that may use it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from collections.abc import Callable
 
 from sesmail.aliases.model import AddressRules
 from sesmail.aliases.table import Table
+from sesmail.api.http import Caller
 from sesmail.api.respond import Api
 from sesmail.api.rights import Rights
+from sesmail.api.tokens import caller
+from sesmail.assembly.accounts import account_of
 from sesmail.assembly.residents import Residents
 from sesmail.assembly.routing import address_rules
 from sesmail.config.table import Config
@@ -23,8 +26,20 @@ def alias_api(config: Config, table: Table, people: Residents) -> Api:
         separators=config.routing.separators,
         store_owner=config.aliases.mailbox or "",
         domains=frozenset(config.mailboxes.domains or ()),
+        account=account_of(config),
     )
     return Api(table, now=time.time, new_id=lambda: str(uuid.uuid4()), rights=rights, tacomail=config.page.tacomail)
+
+
+def administrators(config: Config) -> frozenset[str]:
+    """Their accounts."""
+    return frozenset(map(account_of(config), config.page.admins))
+
+
+def programs(config: Config, now: Callable[[], float] = time.time) -> Callable[[str], Caller]:
+    """Tells by its token for which account a program asks, and raises BadLogin. Without a secret it always does."""
+    account, admins = account_of(config), administrators(config)
+    return lambda token: caller(token, config.page.token_secret or "", now(), admins, account)
 
 
 def _mailboxes(rules: AddressRules, people: Residents) -> Callable[[str], bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -14,13 +14,11 @@ from sesmail.api.http import Caller, Request, Response
 from sesmail.api.problems import problem
 from sesmail.api.respond import Api
 from sesmail.api.tokens import bearer
-from sesmail.api.tokens import caller as holder
-from sesmail.assembly.aliasapi import alias_api
+from sesmail.assembly.aliasapi import alias_api, programs
 from sesmail.assembly.aliastable import alias_table
 from sesmail.assembly.residents import residents
 from sesmail.assembly.stores import blocking_stores, clients, places
 from sesmail.config.problems import ConfigError
-from sesmail.config.table import Config
 from sesmail.errors import BadLogin, MailError, Unavailable
 from sesmail.functions.functionurl import context, payload, request, signer
 from sesmail.functions.settings import begin, quick_settings
@@ -33,8 +31,8 @@ _NOBODY = BadLogin("sign the request, or send a token: Authorization: Bearer TOK
 
 @dataclass(frozen=True)
 class _Set:
-    config: Config
     api: Api
+    holder: Callable[[str], Caller]
 
 
 def answer(event: object, _: object) -> dict[str, object]:
@@ -68,8 +66,7 @@ def _respond(asked: Request, arn: str) -> Response:
     token = bearer(asked.headers.get("authorization", ""))
     if token is None:
         raise _NOBODY
-    given = known.config.page
-    return known.api.respond(asked, holder(token, given.token_secret or "", time.time(), given.admins))
+    return known.api.respond(asked, known.holder(token))
 
 
 @cache
@@ -79,7 +76,7 @@ def _known() -> _Set:
     if table is None:
         raise Unavailable("there is no table of aliases", cause="POSTFIX_DYNAMODB_TABLE is not set")
     people = residents(config, places(config), blocking_stores(clients(config)))
-    return _Set(config, alias_api(config, table, people))
+    return _Set(alias_api(config, table, people), programs(config))
 
 
 # While it loads a module Lambda gives a whole processor, and a fraction of one afterwards. What fails now is told at the first call.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,8 +15,7 @@ from zope.interface import Interface
 from sesmail.api.http import Caller, Request, Response
 from sesmail.api.respond import Api
 from sesmail.api.tacomail import PATHS
-from sesmail.api.tokens import caller
-from sesmail.assembly.residents import names
+from sesmail.assembly.aliasapi import administrators, programs
 from sesmail.auth.realm import Logout
 from sesmail.config.page import PageListener
 from sesmail.config.table import Config
@@ -79,8 +77,8 @@ class PageService(MultiService):
     def _door(self, config: Config, reactor: Any, api: Api | None) -> PageDoor:
         given = config.page
         sessions = Sessions(reactor.seconds, idle=given.idle, lifetime=given.lifetime)
-        admins = frozenset(names(config).complete(name.encode()) for name in given.admins)
-        visitors = Visitors(sessions, base=given.base, admins=admins, bearer=_bearer(given.token_secret, admins))
+        bearer = None if given.token_secret is None else programs(config)
+        visitors = Visitors(sessions, base=given.base, admins=administrators(config), bearer=bearer)
         about = {"base": given.base, "aliases": api is not None}
         places: dict[str, Place] = {path: FilePlace(asset) for path, asset in read(files("sesmail.web") / "page").items()}
         places["session"] = SessionPlace(visitors, self._log_in, about)
@@ -120,12 +118,6 @@ class PageService(MultiService):
 def _tacomail(config: Config) -> Iterator[str]:
     for name in PATHS if config.page.tacomail else ():
         yield from (name, f"{name}/")
-
-
-def _bearer(secret: str | None, admins: frozenset[str]) -> Callable[[str], Caller] | None:
-    if secret is None:
-        return None
-    return lambda token: caller(token, secret, time.time(), admins)
 
 
 class Counted:

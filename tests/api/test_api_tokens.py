@@ -32,6 +32,12 @@ def test_the_configuration_says_who_is_an_administrator_and_no_token() -> None:
     assert caller(token, SECRET, NOW, {"ann@example.com"}).admin
 
 
+def test_a_token_is_for_the_account_that_has_its_address() -> None:
+    accounts = {"ann@example.com": "anne"}
+    found = caller(tokens.make(GOOD, SECRET), SECRET, NOW, {"anne"}, accounts.__getitem__)
+    assert found == Caller("anne", admin=True, signed=True, address="ann@example.com")
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -76,6 +76,18 @@ def test_who_has_a_token_sees_what_is_his(answer: Function) -> None:
     assert said(answer(event("GET", SHOP, token=token("root@example.com"))))["local"] == "shop"
 
 
+def test_a_token_is_of_the_account_that_has_its_address_as_in_the_gateway(file: Path) -> None:
+    more = {
+        "SESMAIL__MAILBOXES__DEFAULT_DOMAIN": "example.com",
+        "SESMAIL__PAGE__ADMINS": '["root"]',
+        "SESMAIL__AUTH__CHECKERS": '["static"]',
+        "SESMAIL__AUTH__USERS": "[{name: ann, password: x, address: anne.smith@example.com}]",
+    }
+    with function({**variables(file), **more}, HANDLER) as answer:
+        assert said(answer(event("GET", SHOP, token=token("anne.smith@example.com"))))["owner"] == "ann@example.com"
+        assert said(answer(event("GET", SHOP, token=token("root@example.com"))))["local"] == "shop"
+
+
 def test_nothing_else_says_who_asks(answer: Function) -> None:
     bad = token("ann@example.com", "another secret, which is as long as that of the API")
     keys = {"awsAccessKeyID": "AKIANOBODYNOBODY0000", "awsSecretAccessKey": "s", "bucket": "mail", "email": "ann@example.com"}

@@ -12,6 +12,8 @@ from tests.service.house import ANN, PASSWORD, TOM, House, opened
 
 SECRET = "a secret of thirty-two octets, or more"
 ADMIN = "postmaster@example.com"
+# Who logs in by another name than his address.
+JIM, JAMES = "jim@example.com", "james@example.com"
 # Nobody logs in as these but the tests of the throttle.
 VICTIMS = ("first@example.com", "second@example.com", "third@example.com")
 
@@ -22,6 +24,7 @@ def paged(folder: Path, **page: object) -> Iterator[tuple[House, int]]:
     folder.mkdir(exist_ok=True)
     port = free_port()
     users = [{"name": name, "password": PASSWORD} for name in (TOM, ANN, ADMIN, *VICTIMS)]
+    users.append({"name": JIM, "password": PASSWORD, "address": JAMES})
     listener = {"endpoint": f"tcp:{port}:interface=127.0.0.1", "tls": "none"}
     with opened(
         folder,

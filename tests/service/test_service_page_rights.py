@@ -8,7 +8,7 @@ from sesmail.api.tokens import claims
 from sesmail.auth.tokens import make
 from tests.clients.browsing import Browser
 from tests.service.house import ANN, TOM
-from tests.service.pagehouse import ADMIN, SECRET, logged_in, made
+from tests.service.pagehouse import ADMIN, JAMES, JIM, SECRET, logged_in, made
 
 
 def test_what_is_anothers_is_not_there(tom: Browser, ann: Browser) -> None:
@@ -73,3 +73,25 @@ def test_the_token_of_an_administrator_may_do_all(port: int, tom: Browser) -> No
     path = made(tom, "seen-by-all")
     token = make(claims(ADMIN, int(time.time()) + 60), SECRET)
     assert Browser(port).ask("GET", path, Authorization=f"Bearer {token}").said["owner"] == TOM
+
+
+def test_page_and_token_are_of_one_account_whatever_its_address(port: int) -> None:
+    jim = logged_in(port, JIM)
+    path = made(jim, "jims-shop")
+    bearer = {"Authorization": f"Bearer {make(claims(JAMES, int(time.time()) + 60), SECRET)}"}
+    assert Browser(port).ask("GET", path, **bearer).said["owner"] == JIM
+    robot = Browser(port).ask("POST", "/api/v1/aliases", {"local": "jims-robot", "domain": "example.com"}, **bearer)
+    assert (robot.status, robot.said["owner"], robot.said["destinations"]) == (201, JIM, [JAMES])
+    assert jim.ask("GET", "/api/v1/aliases/jims-robot@example.com").status == 200
+
+
+def test_an_owner_may_be_named_by_any_name_of_his(port: int) -> None:
+    admin = logged_in(port, ADMIN)
+    for number, name in enumerate((JAMES, "Jim", "jim")):
+        gift = {"local": f"gift{number}", "domain": "example.com", "owner": name}
+        answer = admin.ask("POST", "/api/v1/aliases", gift)
+        assert (answer.status, answer.said["owner"]) == (201, JIM)
+    assert len(admin.ask("GET", "/api/v1/aliases?q=gift&owner=jim").said["aliases"]) == 3
+    path = "/api/v1/aliases/gift0@example.com"
+    assert logged_in(port, JIM).ask("PATCH", path, {"owner": "James", "ignore": True}).said["ignore"] is True
+    assert admin.ask("PATCH", path, {"owner": "tom"}).said["owner"] == TOM
