@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 
 from sesmail.aliases.addresses import NAME_CHARACTERS, alias_address, checked_alias
 from sesmail.aliases.records import Alias
 from sesmail.aliases.table import NoSuchRow, Page, Query, Table
+from sesmail.api.allowances import Allowances
 from sesmail.api.domains import Domains
 from sesmail.api.http import Caller
 from sesmail.api.problems import Denied, Wrong, wrong
@@ -30,6 +32,7 @@ class Aliases:
         self._domains = domains
         self._now = now
         self._new_id = new_id
+        self._allowances = Allowances(table, rights.most_aliases, now)
 
     def find(self, caller: Caller, query: Query, *, limit: int, after: str = "") -> Page:
         """Raises Malformed for an `after` that no page had, Denied where a user asks for those of others."""
@@ -49,7 +52,7 @@ class Aliases:
         return found
 
     def add(self, caller: Caller, alias: Alias) -> Alias:
-        """Identifier and times are set here; a user owns what he makes. Raises Taken, Wrong, Denied, Malformed."""
+        """Identifier and times are set here; a user owns what he makes. Raises Taken, Wrong, Denied, Refused, Malformed."""
         now = int(self._now())
         owner = self._rights.account(alias.owner)
         alias = replace(alias, identifier=self._new_id(), owner=owner, created=now, modified=now)
@@ -57,7 +60,9 @@ class Aliases:
         self._rights.check_destinations(caller, alias.destinations)
         if not caller.admin and owner != caller.name:
             raise Denied("owner", "only an administrator can make an alias for somebody else")
-        return self._told("alias-added", caller, self._table.add(_checked(alias)))
+        with nullcontext() if caller.admin else self._allowances.one_more(owner):
+            added = self._table.add(_checked(alias))
+        return self._told("alias-added", caller, added)
 
     def change(self, caller: Caller, old: Alias, new: Alias) -> Alias:
         """`old` as `read` gave it; nothing is written where nothing is different. Raises NoSuchRow, Changed, Taken, Wrong, Denied."""
@@ -76,6 +81,7 @@ class Aliases:
     def remove(self, caller: Caller, old: Alias) -> None:
         """`old` as `read` gave it. Raises NoSuchRow and Changed."""
         self._table.remove(old)
+        self._allowances.one_less(old.owner)
         self._told("alias-removed", caller, old)
 
     def count(self, old: Alias) -> None:

@@ -31,6 +31,7 @@ class Rights:
     `is_mailbox`: whether an address is an account's own; blocking, raises Unavailable. `separators` begin a tag. `store_owner`: the
     account or address whose mailbox S3 is, ``""`` where it is that of the alias's owner. `domains`: those in which aliases may be as long
     as the table has none. `account`: what the account is called that somebody has named.
+    `most_aliases`: as many may a user make.
     """
 
     is_mailbox: Callable[[str], bool] = _nobody
@@ -38,6 +39,7 @@ class Rights:
     store_owner: str = ""
     domains: frozenset[str] = frozenset()
     account: Callable[[str], str] = str
+    most_aliases: int = 1000
 
     def check_name(self, caller: Caller, local: str, domain: str) -> None:
         """Whether this caller may have an alias of this name. Raises Wrong, Denied, Taken.

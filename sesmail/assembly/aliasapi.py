@@ -27,6 +27,7 @@ def alias_api(config: Config, table: Table, people: Residents) -> Api:
         store_owner=config.aliases.mailbox or "",
         domains=frozenset(config.mailboxes.domains or ()),
         account=account_of(config),
+        most_aliases=config.page.most_aliases,
     )
     return Api(table, now=time.time, new_id=lambda: str(uuid.uuid4()), rights=rights, tacomail=config.page.tacomail)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sesmail.config.kinds import SECRET, SWITCH, Entry, ListOf, choice, duration, matching, optional
+from sesmail.config.kinds import SECRET, SWITCH, Entry, ListOf, choice, duration, matching, optional, whole
 from sesmail.config.listeners import Listener
 from sesmail.config.locations import NETWORK, USER
 from sesmail.config.option import option
@@ -50,5 +50,10 @@ class Page:
     lifetime: float = option(duration(60, 365 * 86400), "12h", "Time after which a login on the page ends in any case.")
     token_secret: str | None = option(
         optional(SECRET), None, "Secret with which the tokens of programs that use the API are signed; null takes none."
+    )
+    most_aliases: int = option(
+        whole(0),
+        "1000",
+        "Most aliases that a user may make; with 0 only administrators make any, who make as many as they like.",
     )
     tacomail: bool = option(SWITCH, "false", "Whether the paths of tacomail-api are answered beside our own.")
