@@ -93,8 +93,10 @@ class SqliteFile:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # SQLite would make it readable for all, and gives its log the mode of the file.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # SQLite would make it readable for all, and gives its log the mode of the file. One that is there is not opened: to close it would
+    # give up the locks of whoever uses it in this process (https://www.sqlite.org/howtocorrupt.html section 2.2).
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _connected(path: str) -> sqlite3.Connection:

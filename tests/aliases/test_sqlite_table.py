@@ -90,6 +90,25 @@ SqliteTable("{tmp_path}/aliases.db").get("a", "example.com")
     assert [process.wait(60) for process in started] == [0] * 6
 
 
+def test_a_second_table_in_one_process_takes_no_lock_from_the_first(tmp_path: Path) -> None:
+    # Whoever closes any descriptor of a file gives up all locks that his process has on it, and the last one to close a file of SQLite
+    # deletes its log: https://www.sqlite.org/howtocorrupt.html section 2.2.
+    path = f"{tmp_path}/aliases.db"
+    first = SqliteTable(path)
+    first.add(alias("one@example.com"))
+    second = SqliteTable(path)
+    program = f"""
+from sesmail.aliases.sqlite import SqliteTable
+SqliteTable("{path}").close()
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert (tmp_path / "aliases.db-wal").exists()
+    first.add(alias("two@example.com"))
+    for table in (second, first):
+        assert table.get("two", "example.com") is not None
+        table.close()
+
+
 def test_a_full_disk_is_said_to_be_one_and_nothing_is_half_written(tmp_path: Path) -> None:
     table = SqliteTable(f"{tmp_path}/aliases.db")
     table._file._writer.execute("PRAGMA max_page_count = 12")
