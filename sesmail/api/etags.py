@@ -12,9 +12,10 @@ from sesmail.api.problems import Stale
 
 
 def etag(row: Alias | Domain | DestinationRecord) -> str:
-    """Of this entry and version. Who makes an entry anew under the same name gets another one."""
+    """Of this entry and version. Who makes an entry anew under the same name gets another one, and so does a change by tacomail, which
+    counts no versions."""
     name = row.identifier if isinstance(row, Alias) else row.name if isinstance(row, Domain) else row.address
-    text = f"{name}\n{row.created}\n{row.version}"
+    text = f"{name}\n{row.created}\n{row.modified}\n{row.version}"
     return f'"{hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]}"'
 
 

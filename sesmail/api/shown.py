@@ -1,10 +1,11 @@
-"""How entries look in the first version of the API."""
+"""How entries look in the first version of the API. In a list, too, each says what If-Match of a change takes."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from sesmail.aliases.records import Alias, DestinationRecord, Domain
+from sesmail.api.etags import etag
 
 
 def alias_shown(alias: Alias) -> dict[str, object]:
@@ -21,6 +22,7 @@ def alias_shown(alias: Alias) -> dict[str, object]:
         "created": moment(alias.created),
         "modified": moment(alias.modified),
         "use_count": alias.use_count,
+        "etag": etag(alias),
     }
 
 
@@ -31,6 +33,7 @@ def domain_shown(domain: Domain, *, catch_all: bool) -> dict[str, object]:
         "description": domain.description,
         "created": moment(domain.created),
         "modified": moment(domain.modified),
+        "etag": etag(domain),
     }
     return shown | ({"catch_all": list(domain.catch_all)} if catch_all else {})
 
@@ -42,6 +45,7 @@ def destination_shown(record: DestinationRecord) -> dict[str, object]:
         "verified": record.verified,
         "created": moment(record.created),
         "modified": moment(record.modified),
+        "etag": etag(record),
     }
 
 

@@ -41,6 +41,7 @@ def test_a_new_alias_is_shown_as_it_is_kept(ask: Asking) -> None:
         "created": "2023-11-14T22:13:20Z",
         "modified": "2023-11-14T22:13:20Z",
         "use_count": 0,
+        "etag": answer.header("etag"),
     }
     alias = kept(ask, "shop@example.com")
     assert (alias.destinations, alias.description, alias.created) == (("a@b.example",), "shoes", NOW)

@@ -27,6 +27,7 @@ def test_the_first_domain_makes_domains_configured(ask: Asking) -> None:
                 "catch_all": ["S3", "a@b.example"],
                 "created": "2023-11-14T22:13:20Z",
                 "modified": "2023-11-14T22:13:20Z",
+                "etag": answer.header("etag"),
             }
         ],
         "configured": True,
@@ -94,6 +95,7 @@ def test_destinations_are_registered_changed_and_forgotten(ask: Asking) -> None:
         "verified": True,
         "created": "2023-11-14T22:13:20Z",
         "modified": "2023-11-14T22:13:20Z",
+        "etag": ask("GET", "destinations/a@b.example").header("etag"),
     }
     assert ask.said("GET", "destinations")["destinations"] == [said]
     assert ask("DELETE", "destinations/a@b.example").status == 204

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sesmail.aliases.records import Alias, DestinationRecord
+from sesmail.api.etags import etag
 from sesmail.api.http import Response
 from tests.api.asking import ANN, Asking, api, asking
 
@@ -93,6 +95,23 @@ def test_domains_and_destinations_have_versions_too(ask: Asking) -> None:
         assert ask("PATCH", path, {"active": False}, if_match=read).status == 200
         for method, body in (("PATCH", {"active": True}), ("DELETE", None)):
             assert ask(method, path, body, if_match=read).status == 412
+
+
+def test_lists_tell_the_version_of_each_entry(ask: Asking) -> None:
+    ask.table.add_destination(DestinationRecord("a@b.example"))
+    for kind, name in (("aliases", "shop@example.com"), ("domains", "example.com"), ("destinations", "a@b.example")):
+        (row,) = ask.said("GET", kind)[kind]
+        assert row["etag"] == tag(ask("GET", f"{kind}/{name}"))
+        changed = ask("PATCH", f"{kind}/{name}", {"active": False}, if_match=row["etag"])
+        assert (changed.status, json.loads(changed.body)["etag"]) == (200, tag(changed))
+        assert ask("PATCH", f"{kind}/{name}", {"active": True}, if_match=row["etag"]).status == 412
+
+
+def test_a_change_by_who_counts_no_versions_is_another_version() -> None:
+    before = Alias("shop", "example.com", ("S3",), "id-1", created=1, modified=2, version=3)
+    for change in ({"modified": 3}, {"version": 4}, {"created": 2}, {"identifier": "id-2"}):
+        assert etag(replace(before, **change)) != etag(before)
+    assert etag(replace(before, use_count=7)) == etag(before)
 
 
 class Overtaken:

@@ -95,7 +95,8 @@ def test_an_address_is_renamed_and_keeps_all_else(tom: Browser, house: House) ->
     assert house.read(address) is None
     assert old is not None
     assert new is not None
-    assert {**new, "local": "", "address": "", "modified": ""} == {**old, "local": "", "address": "", "modified": ""}
+    other = {"local": "", "address": "", "modified": "", "etag": ""}
+    assert {**new, **other} == {**old, **other}
 
 
 def test_a_name_that_is_taken_is_said_and_nothing_is_lost(tom: Browser, house: House) -> None:
@@ -141,6 +142,16 @@ def test_a_change_that_somebody_else_made_is_not_overwritten(tom: Browser, house
     assert alias["active"]
     tom.press("Inactive")
     tom.sees(f"{address}: Mail is refused.")
+
+
+def test_a_change_is_one_request(tom: Browser, house: House) -> None:
+    address = house.alias("asked-once")
+    find(tom, address)
+    tom.run("performance.clearResourceTimings()")
+    tom.press("Inactive")
+    tom.sees(f"{address}: Mail is refused.")
+    asked = tom.run("return performance.getEntriesByType('resource').map((one) => new URL(one.name).pathname)")
+    assert [path for path in asked if "asked-once" in path] == [f"/post/api/v1/aliases/asked-once%40{DOMAIN}"]
 
 
 def test_an_edit_keeps_what_somebody_else_has_changed_meanwhile(tom: Browser, house: House) -> None:

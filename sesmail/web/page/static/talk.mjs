@@ -37,12 +37,12 @@ export function useToken(csrf) {
 /** Sent to the window when the gateway no longer knows who we are. */
 export const SIGNED_OUT = "signedout";
 
-/** `{data, etag}` of the answer. Raises Trouble, and AbortError where `signal` says so. */
+/** The content of the answer. Raises Trouble, and AbortError where `signal` says so. */
 export async function ask(method, path, { body, match, query, signal } = {}) {
     const response = await reach(method, place(path, query), headersOf(method, body, match), { body, signal });
     const data = await content(response);
     if (response.ok) {
-        return { data, etag: response.headers.get("ETag") };
+        return data;
     }
     if (response.status === 401 && path !== "session") {
         window.dispatchEvent(new Event(SIGNED_OUT));
