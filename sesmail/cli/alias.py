@@ -14,6 +14,7 @@ from uuid import uuid4
 from sesmail.aliases.addresses import alias_address, destination, domain_name
 from sesmail.aliases.records import IN_STORE, Alias
 from sesmail.aliases.table import MOST_ROWS, NoSuchRow, Query, Table
+from sesmail.assembly.accounts import account_of
 from sesmail.assembly.aliastable import alias_table
 from sesmail.cli.aliasfiles import export_to, import_from
 from sesmail.cli.main import EXIT_FAILED, EXIT_TEMPORARY
@@ -31,6 +32,8 @@ def run(args: argparse.Namespace) -> int:
         if table is None:
             where = Where(config.source or "configuration")
             raise ConfigError([Problem(where, "aliases.table", "is none: there is no table of aliases")])
+        if getattr(args, "owner", None):
+            args.owner = account_of(config)(args.owner)
         return _do(args, config, table)
 
 

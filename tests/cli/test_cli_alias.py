@@ -80,6 +80,23 @@ def test_a_list_has_what_was_asked_for(admin: Admin) -> None:
     assert listed("--destination", "eve@example.net") == ["news@example.com"]
 
 
+def test_an_owner_is_named_as_people_name_him_and_known_as_logins_are(admin: Admin) -> None:
+    admin.environ["SESMAIL__MAILBOXES__DEFAULT_DOMAIN"] = "example.com"
+    admin.environ["SESMAIL__AUTH__CHECKERS"] = "[static]"
+    admin.environ["SESMAIL__AUTH__USERS"] = "[{name: jim, password: x, address: james@example.com}]"
+    admin.run("add", "shop@example.com", "--owner", "James@Example.com")
+    admin.run("import", "-", "--owner", "jim", given='{"address": "news@example.com"}')
+    admin.run("add", "other@example.com")
+    admin.run("set", "other@example.com", "--owner", "Tom")
+    owners = {line.split("\t")[0]: line.split("\t")[3] for line in admin.run("list")[1].splitlines()}
+    assert owners == {
+        "news@example.com": "jim@example.com",
+        "other@example.com": "tom@example.com",
+        "shop@example.com": "jim@example.com",
+    }
+    assert len(admin.run("list", "--owner", "jim")[1].splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
