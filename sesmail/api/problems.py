@@ -17,6 +17,10 @@ ALWAYS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
 """Headers of every answer: they are one caller's own, and no browser is to guess what they are."""
 
 
+LATER = ("Retry-After", "5")
+"""When to try again what may work later, in seconds (RFC 9110 section 10.2.3)."""
+
+
 class NoSuchPath(NoSuchMailbox):
     """The API has nothing of this name."""
 
@@ -106,7 +110,7 @@ def problem(error: MailError) -> Response:
     if isinstance(error, WrongMethod):
         headers += (("Allow", ", ".join(error.allowed)),)
     if code in (429, 503):
-        headers += (("Retry-After", "5"),)
+        headers += (LATER,)
     return Response(code, headers, json.dumps(said).encode())
 
 

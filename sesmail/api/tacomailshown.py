@@ -7,7 +7,7 @@ import json
 from sesmail.aliases.records import Alias, DestinationRecord, Domain
 from sesmail.api.content import JSON
 from sesmail.api.http import Response
-from sesmail.api.problems import ALWAYS
+from sesmail.api.problems import ALWAYS, LATER
 
 
 def alias_shown(alias: Alias) -> dict[str, object]:
@@ -41,9 +41,9 @@ def destination_shown(record: DestinationRecord) -> dict[str, object]:
     return {"destinationId": record.address, "destination": record.address, "active": record.active}
 
 
-def told(status: int, value: object) -> Response:
-    return Response(status, (("Content-Type", JSON), *ALWAYS), json.dumps(value).encode())
+def told(status: int, value: object, *headers: tuple[str, str]) -> Response:
+    return Response(status, (("Content-Type", JSON), *ALWAYS, *headers), json.dumps(value).encode())
 
 
 def refused(status: int, kind: str, message: str) -> Response:
-    return told(status, {"code": status, "type": kind, "message": message})
+    return told(status, {"code": status, "type": kind, "message": message}, *([LATER] if status == 429 else []))

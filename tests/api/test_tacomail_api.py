@@ -13,6 +13,7 @@ from sesmail.aliases.records import Alias, Domain
 from sesmail.aliases.table import Changed
 from sesmail.api.http import Caller, Request, Response
 from sesmail.api.respond import Api
+from sesmail.errors import Limited, MailError, Unavailable
 from tests.api.asking import ANN, BOB, NOW, Asking, api, asking
 
 SIGNED = Caller("arn:aws:iam::111122223333:user/taco", admin=True, signed=True)
@@ -166,6 +167,35 @@ def test_who_is_overtaken_hears_it(ask: Asking) -> None:
 
     request = Request("PATCH", "/alias/uuid-1", "", {}, b'{"active": false}')
     assert api(Overtaken()).respond(request, SIGNED).status == 409  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("error", "status"), [(Unavailable(cause="arn:aws:x"), 500), (Limited(cause="arn:aws:x"), 429)])
+def test_what_did_not_work_is_never_told_as_done(ask: Asking, error: MailError, status: int) -> None:
+    class Failing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(ask.table, name)
+
+        def change(self, *_: object) -> None:
+            raise error
+
+        add = remove = add_domain = change_domain = remove_domain = add_destination = change_destination = count_use = change
+
+    shop(ask)
+    respond = api(Failing()).respond  # type: ignore[arg-type]
+    for method, path, body in (
+        ("POST", "/alias", b'{"alias": "boots", "domain": "example.com", "destination": "S3"}'),
+        ("PATCH", "/alias/uuid-1", b'{"active": false}'),
+        ("GET", "/alias/uuid-1/ignore", b""),
+        ("GET", "/alias/uuid-1/count", b""),
+        ("POST", "/domain", b'{"domain": "b.example"}'),
+        ("PATCH", "/domain/example.com", b'{"active": false}'),
+        ("PATCH", "/domain/example.com/delete", b""),
+        ("POST", "/destination", b'{"destination": "a@b.example"}'),
+    ):
+        answer = respond(Request(method, path, "", {}, body), SIGNED)
+        assert message(answer) == (status, error.public)
+        assert (answer.header("retry-after") is not None) == (status == 429)
+        assert b"arn" not in answer.body
 
 
 def test_a_user_sees_and_changes_what_he_owns(ask: Asking) -> None:
