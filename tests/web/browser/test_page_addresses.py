@@ -40,6 +40,13 @@ def test_an_address_is_found_by_a_part_of_it(tom: Browser, house: House) -> None
     find(tom, f"needle-in-hay@{DOMAIN}", text="EDLE-IN")
 
 
+def test_whatever_is_searched_for_is_found(tom: Browser, house: House) -> None:
+    # Signs that mean something in a URL, unless they are written as they must be.
+    address = house.alias("odd&q=%2b+x#y")
+    house.alias("odd-one-out")
+    find(tom, address, text="odd&q=%2b+x#Y")
+
+
 def test_addresses_are_chosen_by_what_happens_to_their_mail(tom: Browser, house: House) -> None:
     house.alias("chosen-live")
     house.alias("chosen-drop", ignore=True)

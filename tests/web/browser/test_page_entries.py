@@ -24,6 +24,8 @@ def open_row(browser: Browser, name: str) -> None:
 
 def test_a_domain_is_added_changed_and_removed_and_comes_back(boss: Browser, house: House) -> None:
     boss.named("a", "Domains").click()
+    boss.named("button", "Add domain")
+    assert boss.run("return document.querySelectorAll('dialog').length") == 0
     boss.press("Add domain")
     boss.fill("Domain", "Shop.Example.COM")
     boss.fill("Description", "For shops")
