@@ -21,12 +21,13 @@ from sesmail.mail.address import Address
 
 def alias_api(config: Config, table: Table, people: Residents) -> Api:
     """`people` are asked whether a name is taken by an account. The table is asked itself: what was just changed must be seen."""
+    account = account_of(config)
     rights = Rights(
         is_mailbox=_mailboxes(address_rules(config), people),
         separators=config.routing.separators,
-        store_owner=config.aliases.mailbox or "",
+        store_owner=account(config.aliases.mailbox or ""),
         domains=frozenset(config.mailboxes.domains or ()),
-        account=account_of(config),
+        account=account,
         most_aliases=config.page.most_aliases,
     )
     return Api(table, now=time.time, new_id=lambda: str(uuid.uuid4()), rights=rights, tacomail=config.page.tacomail)

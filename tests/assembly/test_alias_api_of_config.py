@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
 
 from sesmail.aliases.records import Domain
 from sesmail.aliases.sqlite import SqliteTable
@@ -21,17 +24,18 @@ tls: {{self_signed: true}}
 """
 
 
-def made(folder: Path, most: int, admin: bool, count: int) -> list[int]:
-    """The statuses of so many new aliases."""
-    config = from_text(_TEXT.format(folder=folder, most=most), "test", {"HOME": str(folder)})
+def made(folder: Path, most: int, admin: bool, count: int, more: str = "", **members: object) -> list[int]:
+    """The statuses of so many new aliases that Tom makes."""
+    config = from_text(_TEXT.format(folder=folder, most=most) + more, "test", {"HOME": str(folder)})
     (folder / "store").mkdir(exist_ok=True)
-    table = SqliteTable(str(folder / f"aliases-{most}-{admin}.db"))
+    folder = Path(mkdtemp(dir=folder))
+    table = SqliteTable(str(folder / "aliases.db"))
     table.add_domain(Domain("example.com"))
     api = alias_api(config, table, residents(config, places(config), blocking_stores(clients(config))))
     caller = Caller("tom@example.com", admin=admin, address="tom@example.com")
 
     def status(number: int) -> int:
-        body = json.dumps({"local": f"a{number}", "domain": "example.com"}).encode()
+        body = json.dumps({"local": f"a{number}", "domain": "example.com", **members}).encode()
         return api.respond(Request("POST", "/api/v1/aliases", "", {"content-type": "application/json"}, body), caller).status
 
     statuses = [status(number) for number in range(count)]
@@ -48,3 +52,8 @@ def test_users_make_as_many_aliases_as_it_says(tmp_path: Path) -> None:
 def test_administrators_are_named_as_people_name_them(tmp_path: Path) -> None:
     config = from_text(_TEXT.format(folder=tmp_path, most=1), "test", {"HOME": str(tmp_path)})
     assert administrators(config) == {"postmaster@example.com", "ann@example.com"}
+
+
+@pytest.mark.parametrize(("mailbox", "status"), [("tom", 201), ("Tom@Example.com", 201), ("ann", 403)])
+def test_s3_is_for_him_whose_mailbox_the_configuration_names(tmp_path: Path, mailbox: str, status: int) -> None:
+    assert made(tmp_path, 5, False, 1, f"aliases: {{mailbox: {mailbox}}}\n", destinations=["S3"]) == [status]
