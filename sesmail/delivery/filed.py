@@ -28,6 +28,9 @@ class FiledMessage:
         self.arrival = arrival
         self._file = file
         self._start = file.tell()
+        # Read now: whoever asks for the fields may have begun to read the message.
+        self._top = file.read(delivered.TOP)
+        file.seek(self._start)
         self._boxes = boxes
 
     def open(self) -> BinaryIO:
@@ -37,8 +40,7 @@ class FiledMessage:
 
     def fields(self, recipients: Sequence[str]) -> bytes:
         """See Message: those that the mail server before us has not written."""
-        self._file.seek(self._start)
-        return delivered.fields(self.arrival.sender, recipients, self._file.read(delivered.TOP))
+        return delivered.fields(self.arrival.sender, recipients, self._top)
 
     def put_into(self, place: Place, folder: str, recipients: Sequence[str]) -> bool:
         """See Message."""
