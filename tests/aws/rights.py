@@ -14,6 +14,8 @@ RIGHTS = {
     "dynamodb:TransactWriteItems": "dynamodb:PutItem",
     "s3:CopyObject": "s3:PutObject",
     "s3:DeleteObjects": "s3:DeleteObject",
+    # How botocore finds out where a bucket is when it was sent elsewhere.
+    "s3:HeadBucket": "s3:ListBucket",
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
     "sqs:DeleteMessageBatch": "sqs:DeleteMessage",

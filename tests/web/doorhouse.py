@@ -87,7 +87,9 @@ class Client:
     """One connection. Everything waits for ten seconds at most."""
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
-        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+        # With a timeout, connecting itself would fail where the server hangs up at once.
+        plain = socket.create_connection(("127.0.0.1", port))
+        plain.settimeout(10)
         self.socket = tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
         self._rest = b""
 
