@@ -36,8 +36,8 @@ class Response:
 class Caller:
     """Who asks; whoever serves the API has made sure of it.
 
-    `name` is the account's. `admin` may do all. `signed`: the request itself proves who sent it (a signature or a bearer token), so
-    that no page of somebody else's can have made a browser send it. `address`: the account's verified address, None without one.
+    `name` is the account's. `admin` may do all. `signed`: AWS has checked the request's own signature, so that
+    no page of somebody else's can have made a browser send it. `address`: the account's verified address, None without one.
     """
 
     name: str

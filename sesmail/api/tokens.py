@@ -62,4 +62,4 @@ def _caller(said: Mapping[str, Any], admins: Collection[str], account: Callable[
     if not address:
         raise BadToken("it has no address")
     name = account(address)
-    return Caller(name, admin=name in admins, signed=True, address=address)
+    return Caller(name, admin=name in admins, address=address)

@@ -18,7 +18,7 @@ GOOD: dict[str, object] = {"email": "Ann@Example.com", "aud": "sesmail-api", "ex
 
 
 def test_a_token_says_who_asks_and_that_he_did_himself() -> None:
-    assert caller(tokens.make(GOOD, SECRET), SECRET, NOW) == Caller("ann@example.com", signed=True, address="ann@example.com")
+    assert caller(tokens.make(GOOD, SECRET), SECRET, NOW) == Caller("ann@example.com", address="ann@example.com")
 
 
 def test_what_is_made_is_taken() -> None:
@@ -35,7 +35,7 @@ def test_the_configuration_says_who_is_an_administrator_and_no_token() -> None:
 def test_a_token_is_for_the_account_that_has_its_address() -> None:
     accounts = {"ann@example.com": "anne"}
     found = caller(tokens.make(GOOD, SECRET), SECRET, NOW, {"anne"}, accounts.__getitem__)
-    assert found == Caller("anne", admin=True, signed=True, address="ann@example.com")
+    assert found == Caller("anne", admin=True, address="ann@example.com")
 
 
 @pytest.mark.parametrize(
