@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -60,5 +59,8 @@ class BadValue(ValueError):
 
 def nearest(name: str, names: Sequence[str]) -> str | None:
     """The name that was probably meant, if any is like it."""
+    # A pipe command reads a file for each message, and has no use for this.
+    import difflib
+
     found = difflib.get_close_matches(name[:100].lower(), [other.lower() for other in names], n=1)
     return next((other for other in names if found and other.lower() == found[0]), None)
