@@ -50,7 +50,7 @@ def _dynamodb(config: Config) -> Table:
 
     given = config.aliases
     place = TablePlace(
-        given.dynamodb_table or "",
+        table=given.dynamodb_table or "",
         region=given.region or config.storage.region,
         endpoint=given.endpoint,
         **whom(given, config),

@@ -23,7 +23,7 @@ def dead_letters(config: Config) -> Queue | None:
 def queue_place(config: Config, url: str) -> QueuePlace:
     """Which queue, and as whom. AWS's own URLs name the region."""
     region = config.queue.region or (None if "amazonaws.com" in url else config.storage.region)
-    return QueuePlace(url, region=region, endpoint=config.queue.endpoint, **whom(config.queue, config))
+    return QueuePlace(url=url, region=region, endpoint=config.queue.endpoint, **whom(config.queue, config))
 
 
 def _queue(config: Config, url: str | None) -> Queue | None:

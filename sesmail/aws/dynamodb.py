@@ -16,9 +16,8 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from sesmail.aws.failures import EXPECTED
-from sesmail.aws.late import LateClient
+from sesmail.aws.late import ApiPlace, LateClient
 from sesmail.errors import Limited, TooLarge, Unavailable
-from sesmail.interfaces import Keys
 
 Item: TypeAlias = dict[str, dict[str, Any]]
 """Attributes by their names, each with its type: ``{"identifier": {"S": "..."}}``."""
@@ -33,17 +32,11 @@ _CONFLICTS = frozenset({"TransactionConflictException", "TransactionConflict", "
 _CONDITION = "ConditionalCheckFailed"
 
 
-@dataclass(frozen=True)
-class TablePlace:
-    """Which table, and as whom. Without `keys` the usual AWS chain is asked; `role` is then assumed with what was found."""
+@dataclass(frozen=True, kw_only=True)
+class TablePlace(ApiPlace):
+    """Which table, and as whom."""
 
     table: str
-    region: str | None = None
-    endpoint: str | None = None
-    keys: Keys | None = None
-    profile: str | None = None
-    role: str | None = None
-    external_id: str | None = None
 
 
 class ConditionFailed(Exception):

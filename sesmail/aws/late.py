@@ -4,6 +4,7 @@ later from being used."""
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -11,6 +12,19 @@ from botocore.config import Config
 
 from sesmail.aws.sessions import Whom, session_as
 from sesmail.errors import Unavailable
+from sesmail.interfaces import Keys
+
+
+@dataclass(frozen=True)
+class ApiPlace:
+    """Where an API is, and as whom it is asked. Without `keys` the usual AWS chain is asked; `role` is then assumed with what was found."""
+
+    region: str | None = None
+    endpoint: str | None = None
+    keys: Keys | None = None
+    profile: str | None = None
+    role: str | None = None
+    external_id: str | None = None
 
 
 class LateClient:

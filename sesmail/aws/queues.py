@@ -14,9 +14,8 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from sesmail.aws.failures import EXPECTED
-from sesmail.aws.late import LateClient
+from sesmail.aws.late import ApiPlace, LateClient
 from sesmail.errors import Unavailable
-from sesmail.interfaces import Keys
 
 MOST = 10
 """Messages in one request (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)."""
@@ -26,18 +25,11 @@ LONGEST_WAIT = 20
 _REGION = re.compile(r"https://(?:sqs|queue)\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?/")
 
 
-@dataclass(frozen=True)
-class QueuePlace:
-    """Which queue, and as whom. Without `keys` the usual AWS chain is asked; `role` is then assumed with what was found. Without `region`
-    it is the one that the URL names."""
+@dataclass(frozen=True, kw_only=True)
+class QueuePlace(ApiPlace):
+    """Which queue, and as whom. Without `region` it is the one that the URL names."""
 
     url: str
-    region: str | None = None
-    endpoint: str | None = None
-    keys: Keys | None = None
-    profile: str | None = None
-    role: str | None = None
-    external_id: str | None = None
 
 
 @dataclass(frozen=True)

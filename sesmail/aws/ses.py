@@ -3,23 +3,13 @@ starting, nor one that is mended later from being used."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from sesmail.aws.late import LateClient
-from sesmail.interfaces import Keys
+from sesmail.aws.late import ApiPlace, LateClient
 
 
-@dataclass(frozen=True)
-class SesPlace:
-    """Which SES, and as whom. Without `keys` the usual AWS chain is asked; `role` is then assumed with what was found."""
-
-    region: str | None = None
-    endpoint: str | None = None
-    keys: Keys | None = None
-    profile: str | None = None
-    role: str | None = None
-    external_id: str | None = None
+class SesPlace(ApiPlace):
+    """Which SES, and as whom."""
 
 
 class Ses:

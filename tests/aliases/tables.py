@@ -23,7 +23,7 @@ def opened(spec: str) -> Table:
     if kind == "sqlite":
         return SqliteTable(rest)
     name, _, endpoint = rest.partition("@")
-    return DynamoAliases(DynamoTable(TablePlace(name, region=REGION, endpoint=endpoint)))
+    return DynamoAliases(DynamoTable(TablePlace(table=name, region=REGION, endpoint=endpoint)))
 
 
 def client(endpoint: str) -> Any:

@@ -46,7 +46,7 @@ class Raw:
         return found
 
     def table(self, endpoint: str | None = None, **more: Any) -> DynamoAliases:
-        place = TablePlace(self.name, region=REGION, endpoint=endpoint or self.endpoint)
+        place = TablePlace(table=self.name, region=REGION, endpoint=endpoint or self.endpoint)
         return DynamoAliases(DynamoTable(place, pause=lambda seconds: None, **more), pause=lambda seconds: None)
 
 

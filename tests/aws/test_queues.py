@@ -85,7 +85,7 @@ def test_credentials_that_cannot_be_had_are_trouble_and_not_a_crash() -> None:
 
 
 def test_the_region_is_the_one_that_the_url_names() -> None:
-    queue = Queue(QueuePlace("https://sqs.eu-north-1.amazonaws.com/123456789012/mail"))
+    queue = Queue(QueuePlace(url="https://sqs.eu-north-1.amazonaws.com/123456789012/mail"))
     assert queue._client().meta.region_name == "eu-north-1"
 
 

@@ -52,7 +52,7 @@ class TestQueue:
 
     def place(self, endpoint: str | None = None) -> QueuePlace:
         """For Queue: of moto itself, or through what stands before it."""
-        return QueuePlace(self.url, REGION, endpoint or moto.running(), KEYS)
+        return QueuePlace(url=self.url, region=REGION, endpoint=endpoint or moto.running(), keys=KEYS)
 
     def queue(self, endpoint: str | None = None, **timeouts: float) -> Queue:
         return Queue(self.place(endpoint), **timeouts)  # type: ignore[arg-type]
