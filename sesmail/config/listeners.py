@@ -46,6 +46,13 @@ def _check_proxies(listener: Listener, path: str, reading: Reading) -> None:
         reading.refuse(f"{path}.trusted", "is for haproxy: endpoints only")
 
 
+def refuse_plain(listeners: Sequence[Listener], key: str, why: str, reading: Reading) -> None:
+    """Refuse those without TLS that other machines can reach; `why` ends the sentence."""
+    for number, listener in enumerate(listeners):
+        if listener.tls == "none" and is_beyond_this_machine(listener.endpoint):
+            reading.refuse(f"{key}[{number}].tls", f"must be implicit: {why}")
+
+
 def is_beyond_this_machine(endpoint: str) -> bool:
     """Whether others than programs and proxies of this machine, or the proxies of haproxy:, can connect. A socket of systemd counts
     as such unless it is a Unix one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sesmail.config.listeners import is_beyond_this_machine
+from sesmail.config.listeners import refuse_plain
 from sesmail.config.read import Reading
 from sesmail.config.table import Config
 
@@ -10,11 +10,7 @@ from sesmail.config.table import Config
 def page(config: Config, reading: Reading) -> None:
     """Section page."""
     given = config.page
-    for number, listener in enumerate(given.listeners):
-        if listener.tls == "none" and is_beyond_this_machine(listener.endpoint):
-            reading.refuse(
-                f"page.listeners[{number}].tls", "must be implicit: without TLS passwords would cross the network unprotected"
-            )
+    refuse_plain(given.listeners, "page.listeners", "without TLS passwords would cross the network unprotected", reading)
     if given.lifetime < given.idle:
         reading.refuse("page.lifetime", "is less than page.idle")
     if given.token_secret is not None and given.token_secret == config.auth.jwt_secret:

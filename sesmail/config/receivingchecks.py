@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sesmail.config import credentials, overlaps
-from sesmail.config.listeners import is_beyond_this_machine
+from sesmail.config.listeners import is_beyond_this_machine, refuse_plain
 from sesmail.config.read import Reading
 from sesmail.config.receiving import CatchAll, Route, Routing
 from sesmail.config.table import Config
@@ -141,11 +141,7 @@ def queue(config: Config, reading: Reading) -> None:
 def sns(config: Config, reading: Reading) -> None:
     """Section sns."""
     given = config.sns
-    for number, listener in enumerate(given.listeners):
-        if listener.tls == "none" and is_beyond_this_machine(listener.endpoint):
-            reading.refuse(
-                f"sns.listeners[{number}].tls", "must be implicit: without TLS only a proxy on this machine may connect"
-            )
+    refuse_plain(given.listeners, "sns.listeners", "without TLS only a proxy on this machine may connect", reading)
     if given.listeners and not given.topics:
         reading.refuse("sns.topics", "is empty; name the topics that may tell of mail")
     if not given.versions:
