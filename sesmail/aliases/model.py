@@ -201,12 +201,3 @@ def in_entries(entries: Mapping[str, Sequence[str]]) -> LookUp:
         return [Target(Disposition.DELIVER, text, trusted=True) for text in entries.get(address, ())]
 
     return look_up
-
-
-def among(is_account: Callable[[str], bool]) -> LookUp:
-    """Those addresses that are accounts, each by itself. `is_account` raises Unavailable."""
-
-    def look_up(address: str) -> Sequence[Target]:
-        return [Target(Disposition.DELIVER, address)] if is_account(address) else []
-
-    return look_up

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,6 @@ from sesmail.aliases.model import (
     LookUp,
     Model,
     Target,
-    among,
     in_entries,
     in_map,
     without_tag,
@@ -38,6 +37,15 @@ def model(*look_ups: LookUp, **rules: object) -> Model:
 def table(**entries: str) -> LookUp:
     """Users at example.com and the accounts that they lead to."""
     return in_entries({f"{user}@example.com": text.split() for user, text in entries.items()})
+
+
+def among(is_account: Callable[[str], bool]) -> LookUp:
+    """Those addresses that are accounts, each by itself."""
+
+    def look_up(address: str) -> Sequence[Target]:
+        return [Target(Disposition.DELIVER, address)] if is_account(address) else []
+
+    return look_up
 
 
 def texts(found: Sequence[Target]) -> list[str]:
