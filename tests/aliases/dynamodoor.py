@@ -6,10 +6,12 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
+
+from tests.servers.serving import serving
 
 
 def _passed_on(endpoint: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
@@ -44,12 +46,5 @@ def between(endpoint: str, answer: Callable[[str, Any], tuple[int, Any] | None],
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Door) as port:
+        yield f"http://127.0.0.1:{port}"

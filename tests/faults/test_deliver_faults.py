@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.servers import faultproxy, seaweed
 from tests.servers.faultproxy import FaultProxy, Rule
 from tests.servers.gateway import running
 from tests.servers.ports import wait_until
+from tests.servers.serving import serving
 
 ROOT = Path(__file__).parents[2]
 USER, SEALED = "user@host.example", "sealed@host.example"
@@ -117,15 +117,8 @@ def kms(answers: list[tuple[int, bytes] | None]) -> Iterator[str]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Answering) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.servers.serving import serving
 
 
 @contextmanager
@@ -46,13 +48,8 @@ def served(function: Callable[[object], Any]) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: the function has its own log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serving(Asked) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def _event(method: str, target: str, headers: Any, body: bytes) -> dict[str, Any]:

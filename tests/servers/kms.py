@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from tests.servers.serving import serving
 
 KEY = bytes(range(32))
 GOOD = (200, {"Plaintext": "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "CiphertextBlob": "d3JhcHBlZA=="})
@@ -44,14 +45,5 @@ def answering(script: Callable[[int], Any]) -> Iterator[tuple[str, list[Any]]]:
         def log_message(self, format: str, *args: Any) -> None:
             return
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    # Connections are kept, and threads with them.
-    server.daemon_threads, server.block_on_close = True, False
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serving(Answering) as port:
+        yield f"http://127.0.0.1:{port}", asked

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from tests.clients.stores import DOMAIN, PASSWORD
+from tests.servers.serving import serving
 from tests.web.browser.pagehouse import TOM, House
 from tests.web.browser.steps import find, log_in, open_details
 from tests.web.browser.webdriver import Browser
@@ -82,10 +82,8 @@ def stranger(body: str) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://localhost:{server.server_port}/"
-        server.shutdown()
+    with serving(Page) as port:
+        yield f"http://localhost:{port}/"
 
 
 def test_another_site_cannot_frame_the_page(browser: Browser, house: House) -> None:
