@@ -284,7 +284,10 @@ class Service:
         PATH_OR_EMPTY, "", 'Folder of the service\'s own files; "" is $STATE_DIRECTORY, else ~/.local/state/sesmail.'
     )
     drain: float = option(duration(0, 3600), "30", "How long a stop waits for transfers to finish.")
-    login_workers: int = option(whole(1, 256), "16", "Threads for logins and deletes.")
+    login_workers: int = option(whole(1, 256), "16", "Threads for logins and deletes, in each process.")
+    workers: int = option(
+        whole(1, 64), "1", "Processes that serve mail, one for each core that is to be used; a change needs a restart."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
