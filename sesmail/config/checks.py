@@ -193,7 +193,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config, Reading], None]], ...] =
     (("auth", "mailboxes"), _users),
     (("auth", "storage"), _logins_without_store),
     (("pop3", "submission", "sns", "lmtp", "page", "queue"), _pop3),
-    (("pop3", "submission", "sns", "lmtp", "page"), _listeners),
+    (("pop3", "submission", "sns", "lmtp", "page", "monitor"), _listeners),
     (("submission",), sendingchecks.submission),
     (("relay", "mailboxes", "storage"), sendingchecks.relay),
     (("relay", "ses"), sendingchecks.ses),
@@ -208,5 +208,5 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Config, Reading], None]], ...] =
     (("deliver", "storage", "incoming"), deliveringchecks.deliver),
     (("page", "auth"), pagechecks.page),
     (("tls",), _certificates),
-    (("pop3", "submission", "sns", "lmtp", "page", "tls", "storage"), _tls),
+    (("pop3", "submission", "sns", "lmtp", "page", "monitor", "tls", "storage"), _tls),
 )

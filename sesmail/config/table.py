@@ -45,6 +45,7 @@ from sesmail.config.locations import (
     TEMPLATE,
     USER,
 )
+from sesmail.config.monitoring import Monitor
 from sesmail.config.option import option, required
 from sesmail.config.page import Page
 from sesmail.config.receiving import Incoming, LmtpOut, Routing
@@ -326,6 +327,7 @@ class Config:
     deliver: Deliver = field(default_factory=Deliver)
     verdict: Verdict = field(default_factory=Verdict)
     page: Page = field(default_factory=Page)
+    monitor: Monitor = field(default_factory=Monitor)
     limits: Limits = field(default_factory=Limits)
     tls: Tls = field(default_factory=Tls)
     service: Service = field(default_factory=Service)
@@ -342,6 +344,7 @@ class Config:
             "sns.listeners": self.sns.listeners,
             "lmtp.listeners": self.lmtp.listeners,
             "page.listeners": self.page.listeners,
+            "monitor.listeners": self.monitor.listeners,
         }
 
 
