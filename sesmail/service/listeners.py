@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import grp
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeAlias
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
@@ -35,6 +36,10 @@ _QUEUED = frozenset({"tcp", "tcp6", "unix"})
 _MAYBE_UNIX = frozenset({"unix", "systemd"})
 
 
+Endpoints: TypeAlias = Callable[[str, str | None, str], IStreamServerEndpoint]
+"""Makes an endpoint of a description without ``haproxy:``, and of group and mode of a UNIX socket. Raises BadEndpoint."""
+
+
 class BadEndpoint(Exception):
     """An endpoint string that names nothing to listen on. `option`: where in the configuration it stands."""
 
@@ -46,7 +51,8 @@ class Listener(Service):
 
     `description` is an endpoint string of Twisted; in front of it ``haproxy:`` means that connections begin with a PROXY
     header and come only from `trusted` addresses. `tls`: the connection begins with TLS, inside of PROXY. `group` and `mode` are those
-    of a UNIX socket, where the description does not say the mode. Raises BadEndpoint.
+    of a UNIX socket, where the description does not say the mode. `endpoints`: who opens the socket, else this process does.
+    Raises BadEndpoint.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class Listener(Service):
         trusted: Iterable[str] = (),
         group: str | None = None,
         mode: str = "666",
+        endpoints: Endpoints | None = None,
     ) -> None:
         self.setName(description)
         if tls is not None:
@@ -66,7 +73,8 @@ class Listener(Service):
         if description.startswith(_PROXIED):
             factory = ProxiedFactory(factory, trusted, reactor)
         self._factory = factory
-        self._endpoint = _endpoint(reactor, description.removeprefix(_PROXIED), group, mode)
+        endpoints = endpoints or partial(endpoint, reactor)
+        self._endpoint = endpoints(description.removeprefix(_PROXIED), group, mode)
         self._port: IListeningPort | None = None
 
     @property
@@ -99,14 +107,15 @@ class Listener(Service):
         return stopped or succeed(None)
 
 
-def _endpoint(reactor: IReactorTime, description: str, group: str | None, mode: str) -> IStreamServerEndpoint:
+def endpoint(reactor: IReactorTime, description: str, group: str | None, mode: str) -> IStreamServerEndpoint:
+    """See Endpoints: opened by this process."""
     kind = description.partition(":")[0]
     try:
         listening: Any = UnixSockets(reactor, _group(group)) if kind in _MAYBE_UNIX else reactor
-        endpoint: IStreamServerEndpoint = serverFromString(listening, _completed(description, kind, mode))
+        made: IStreamServerEndpoint = serverFromString(listening, _completed(description, kind, mode))
     except (ValueError, LookupError, TypeError) as error:
         raise BadEndpoint(f"{description}: {error}") from error
-    return endpoint
+    return made
 
 
 def _group(name: str | None) -> int | None:
