@@ -12,19 +12,18 @@ from urllib.parse import quote
 
 from sesmail.config.aws import TABLE
 from sesmail.config.checks import check
-from sesmail.config.files import PREFIX, first_of, read_text, search_order
+from sesmail.config.files import first_of, read_text, search_order
 from sesmail.config.foreign import ses_pop3
 from sesmail.config.foreign.memory import in_memory
-from sesmail.config.kinds import Text
 from sesmail.config.listeners import Listener
-from sesmail.config.option import options
 from sesmail.config.page import PageListener
-from sesmail.config.problems import BadValue, ConfigError, Where, nearest
+from sesmail.config.problems import BadValue, ConfigError, Where
 from sesmail.config.read import Bad, Reading
 from sesmail.config.receivingchecks import sweep_every
 from sesmail.config.secrets import readable_by_others
 from sesmail.config.table import Config, sections
 from sesmail.config.tree import Mapping, Node, Scalar, parse
+from sesmail.config.variables import Overrides, overrides
 
 _SUBMISSION = (
     Listener(endpoint="tcp:2587:interface=127.0.0.1", tls="starttls"),
@@ -70,21 +69,22 @@ def _taken_over(environ: Environ[str, str]) -> Config:
 
 def _loaded(tree: Node, source: str | None, environ: Environ[str, str]) -> Config:
     reading = Reading(environ)
-    config = _read(tree, _overrides(reading), reading)
+    config = _read(tree, overrides(reading), reading)
     if reading.problems:
         raise ConfigError(sorted(reading.problems, key=lambda one: (one.where.line is None, one.where.line or 0)))
-    if source is not None and reading.holds_secret and readable_by_others(Path(source)):
-        reading.warnings.append(f"{source}: holds a secret and can be read by others; chmod 600 it")
+    for holder in sorted(reading.secret_holders):
+        if readable_by_others(Path(holder)):
+            reading.warnings.append(f"{holder}: holds a secret and can be read by others; chmod 600 it")
     return replace(_resolved(config, reading), source=source, warnings=tuple(reading.warnings))
 
 
-def _read(tree: Node, overrides: dict[str, list[tuple[Scalar, Node]]], reading: Reading) -> Config:
+def _read(tree: Node, over: Overrides, reading: Reading) -> Config:
     reading.spots[""] = Where(tree.where.source)
     values: dict[str, Any] = {}
     with suppress(Bad):
         given = reading.mapping(tree, "", list(sections()))
         for name, cls in sections().items():
-            node = _over(given.get(name, Scalar(None, tree.where)), overrides.get(name, []))
+            node = _over(given.get(name, Scalar(None, tree.where)), over.get(name, []))
             with suppress(Bad):
                 values[name] = reading.record(node, cls, name)
     config = _of_tacomail(Config(**values), reading)
@@ -92,40 +92,13 @@ def _read(tree: Node, overrides: dict[str, list[tuple[Scalar, Node]]], reading: 
     return config
 
 
-def _over(node: Node, overrides: list[tuple[Scalar, Node]]) -> Node:
+def _over(node: Node, entries: list[tuple[Scalar, Node]]) -> Node:
     nothing = isinstance(node, Scalar) and node.text is None
-    if not overrides or not (nothing or isinstance(node, Mapping)):
+    if not entries or not (nothing or isinstance(node, Mapping)):
         return node
-    names = {key.text for key, _ in overrides}
+    names = {key.text for key, _ in entries}
     kept = node.entries if isinstance(node, Mapping) else ()
-    return Mapping((*(entry for entry in kept if entry[0].text not in names), *overrides), node.where)
-
-
-def _overrides(reading: Reading) -> dict[str, list[tuple[Scalar, Node]]]:
-    known = {
-        f"{PREFIX}{name}__{key}".upper(): (name, key, one.metadata["kind"])
-        for name, cls in sections().items()
-        for key, one in options(cls).items()
-    }
-    found: dict[str, list[tuple[Scalar, Node]]] = {}
-    for variable in sorted(one for one in reading.environ if one.startswith(PREFIX)):
-        if variable not in known:
-            reading.refuse("", "unknown option", nearest(variable, list(known)), where=Where(variable))
-            continue
-        name, key, kind = known[variable]
-        try:
-            node = _variable(variable, reading.environ[variable], kind)
-        except ConfigError as error:
-            reading.problems.extend(error.problems)
-            continue
-        found.setdefault(name, []).append((Scalar(key, Where(variable)), node))
-    return found
-
-
-def _variable(variable: str, value: str, kind: object) -> Node:
-    if not isinstance(kind, Text):
-        return parse(value, variable, lines=False)
-    return Scalar(None if kind.null and value in ("", "null") else value, Where(variable))
+    return Mapping((*(entry for entry in kept if entry[0].text not in names), *entries), node.where)
 
 
 def _embedded(config: Config, reading: Reading) -> Config:

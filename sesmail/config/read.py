@@ -19,14 +19,14 @@ class Bad(Exception):
 
 
 class Reading:
-    """What one load finds: problems, warnings, the spot of each key that was given, and whether the file holds a secret."""
+    """What one load finds: problems, warnings, the spot of each key that was given, and the files with secrets in them."""
 
     def __init__(self, environ: Environ[str, str]) -> None:
         self.environ = environ
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         self.spots: dict[str, Where] = {"": Where("configuration")}
-        self.holds_secret = False
+        self.secret_holders: set[str] = set()
 
     def refuse(self, key: str, message: str, near: str | None = None, *, where: Where | None = None) -> None:
         """Keep a problem. Without `where` it is at the spot of `key`, or of the nearest key above it that was given."""
@@ -131,7 +131,8 @@ class Reading:
             if not kind.secret:
                 return kind.parse(node.text)
             value = kind.parse(secret(node.text, self.environ, self.warnings))
-            self.holds_secret |= value == node.text and node.where.line is not None
+            if value == node.text and node.where.line is not None:
+                self.secret_holders.add(node.where.source)
             return value
         except BadValue as bad:
             self.refuse(path, str(bad), bad.near)
