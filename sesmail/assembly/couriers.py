@@ -19,7 +19,8 @@ from sesmail.interfaces import Deliver
 from sesmail.relay.bydomain import ByDomain
 from sesmail.relay.courier import Courier
 from sesmail.relay.outbox import OutboxCourier
-from sesmail.relay.rate import Quota, Rate
+from sesmail.relay.pace import Pace, Quota
+from sesmail.relay.rate import Paced, Rate
 from sesmail.relay.rated import RatedCourier
 from sesmail.relay.ses import SesCourier, SesSettings, quota
 from sesmail.relay.smtp import SmtpCourier
@@ -31,22 +32,27 @@ def courier(config: Config, deliver: Deliver, outward: Courier) -> Courier:
     return ByDomain(config.relay.local_domains, deliver, outward)
 
 
-def outward_courier(config: Config, end: ExitStack) -> Courier:
-    """The courier that is configured, no faster than is allowed: one for all that goes out, for it keeps the rate.
+def outward_courier(config: Config, end: ExitStack, pace: Paced | None = None) -> Courier:
+    """The courier that is configured, no faster than is allowed: one for all that goes out, for it keeps the rate. `pace`: the
+    pace that others keep to as well.
 
     What is to be closed when nothing is sent any more goes into `end`; it is closed in a worker and takes seconds at most.
     Raises Malformed for certificates that cannot be used.
     """
     making = {"ses": _ses, "smtp": _smtp, "outbox": _outbox}
-    return making[config.relay.courier](config, end)
+    return making[config.relay.courier](config, end, pace or pace_of(config))
 
 
-def _ses(config: Config, end: ExitStack) -> Courier:
+def pace_of(config: Config) -> Pace:
+    """How fast mail may go out, as far as the configuration says it."""
+    return Pace(now=time.monotonic, override=config.relay.rate)
+
+
+def _ses(config: Config, end: ExitStack, pace: Paced) -> Courier:
     ses, client = config.ses, ses_client(config)
     tags = tuple((name, value) for name, _, value in (tag.partition("=") for tag in ses.tags))
     settings = SesSettings(ses.configuration_set, tags, ses.source_arn)
-    rate = Rate(lambda: quota(client()), now=time.monotonic, override=config.relay.rate)
-    return RatedCourier(SesCourier(client, settings), rate, time.sleep)
+    return RatedCourier(SesCourier(client, settings), Rate(lambda: quota(client()), pace), time.sleep)
 
 
 def ses_client(config: Config, service: str = "sesv2") -> Callable[[], Any]:
@@ -67,7 +73,7 @@ def ses_place(config: Config) -> SesPlace:
     return SesPlace(region=ses.region or config.storage.region, endpoint=ses.endpoint, **whom(ses, config))
 
 
-def _smtp(config: Config, end: ExitStack) -> Courier:
+def _smtp(config: Config, end: ExitStack, pace: Paced) -> Courier:
     given = config.smarthost
     password = given.password
     if given.secret_access_key:
@@ -87,16 +93,16 @@ def _smtp(config: Config, end: ExitStack) -> Courier:
     except OSError as error:
         raise Malformed(f"{given.ca_file} holds no certificates that can be used: {error.strerror or error}") from error
     end.callback(carrier.close)
-    return _rated(carrier, config)
+    return _rated(carrier, config, pace)
 
 
-def _outbox(config: Config, end: ExitStack) -> Courier:
-    return _rated(OutboxCourier(Path(config.relay.outbox), now=time.time, new_id=new_id), config)
+def _outbox(config: Config, end: ExitStack, pace: Paced) -> Courier:
+    return _rated(OutboxCourier(Path(config.relay.outbox), now=time.time, new_id=new_id), config, pace)
 
 
-def _rated(carrier: Courier, config: Config) -> Courier:
+def _rated(carrier: Courier, config: Config, pace: Paced) -> Courier:
     per_second = config.relay.rate
     if per_second is None:
         return carrier
     fixed = Quota(per_second, None, 0.0, True)
-    return RatedCourier(carrier, Rate(lambda: fixed, now=time.monotonic), time.sleep)
+    return RatedCourier(carrier, Rate(lambda: fixed, pace), time.sleep)

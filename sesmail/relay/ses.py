@@ -17,7 +17,7 @@ from sesmail.aws.failures import EXPECTED, outcome
 from sesmail.errors import Unavailable
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome, Verdict
-from sesmail.relay.rate import Quota
+from sesmail.relay.pace import Quota
 from sesmail.relay.split import carry
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sesmail.errors import Unavailable
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome
-from sesmail.relay.rate import MODEST, Quota, Rate
+from sesmail.relay.pace import MODEST, Pace, Quota
+from sesmail.relay.rate import Rate
 from sesmail.relay.rated import PATIENCE, RatedCourier
 from tests.relay.post import LATER, OK, Hop, every, to, turns
 
@@ -38,7 +39,12 @@ class World:
         return self.quota
 
     def rate(self, override: float | None = None) -> Rate:
-        return Rate(self.ask, now=lambda: self.now, override=override)
+        return Rate(self.ask, Pace(now=lambda: self.now, override=override))
+
+    def pace(self) -> Pace:
+        pace = Pace(now=lambda: self.now)
+        pace.learn(self.quota)
+        return pace
 
     def pause(self, seconds: float) -> None:
         self.now += seconds
@@ -127,18 +133,18 @@ def test_nobody_starves_however_many_newcomers_there_are(world: World) -> None:
 
 
 def test_a_place_that_nobody_takes_is_given_up_in_time(world: World) -> None:
-    rate = world.rate()
+    pace = world.pace()
     for number in range(1000):
-        rate.take(10, number)
+        pace.take(10, number)
         world.now += 10
-    assert len(rate._places) < 100
+    assert len(pace._places) < 100
 
 
 def test_a_line_that_is_too_long_takes_nobody_more(world: World) -> None:
-    rate = world.rate()
-    waits = [rate.take(100, number) for number in range(200)]
+    pace = world.pace()
+    waits = [pace.take(100, number) for number in range(200)]
     assert max(waits) == 900
-    assert len(rate._places) < 100
+    assert len(pace._places) < 100
 
 
 def test_the_quota_is_asked_every_few_minutes_and_not_more(world: World) -> None:
@@ -160,7 +166,7 @@ def test_a_quota_that_cannot_be_asked_stops_no_mail(world: World, caplog: pytest
     assert [rate.take(1) for _ in range(int(MODEST))] == [0.0] * int(MODEST)
     assert rate.take(1) == pytest.approx(1 / MODEST)
     assert world.asked == 1
-    assert "5 recipients a second stay" in caplog.text
+    assert "the sending quota is not known" in caplog.text
     world.trouble, world.now = None, world.now + 60
     assert [rate.take(1) for _ in range(10)] == [0.0] * 10
 
@@ -180,7 +186,7 @@ def test_while_one_asks_for_the_quota_the_others_go_on(world: World) -> None:
         assert go.wait(10)
         return world.quota
 
-    rate = Rate(slow, now=lambda: world.now)
+    rate = Rate(slow, Pace(now=lambda: world.now))
     asking = threading.Thread(target=rate.take, args=(1,))
     asking.start()
     assert inside.wait(10)
