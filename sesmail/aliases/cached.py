@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from sesmail.aliases.records import Alias, DestinationRecord, Domain
 from sesmail.aliases.table import Table
 
 T = TypeVar("T")
+
+_Kept: TypeAlias = OrderedDict[Hashable, tuple[float, Any]]
 
 MOST = 10_000
 """Entries that are kept."""
@@ -26,8 +28,14 @@ class Cached:
         self._table = table
         self._seconds = seconds
         self._now = now
-        self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._kept: _Kept = OrderedDict()
         self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Believe nothing of what was said."""
+        # Not emptied: what is being asked for meanwhile is kept in the old one, which nobody sees any more.
+        with self._lock:
+            self._kept = OrderedDict()
 
     def get(self, local: str, domain: str) -> Alias | None:
         return self._asked((local, domain), lambda: self._table.get(local, domain))
@@ -50,17 +58,18 @@ class Cached:
     def _asked(self, key: Hashable, ask: Callable[[], T]) -> T:
         now = self._now()
         with self._lock:
-            until, value = self._kept.get(key, (now, None))
+            kept = self._kept
+            until, value = kept.get(key, (now, None))
         if until > now:
             return cast(T, value)
         found = ask()
         if found is not None:
-            self._keep(key, now + self._seconds, found)
+            self._keep(kept, key, now + self._seconds, found)
         return found
 
-    def _keep(self, key: Hashable, until: float, value: object) -> None:
+    def _keep(self, kept: _Kept, key: Hashable, until: float, value: object) -> None:
         with self._lock:
-            self._kept[key] = until, value
-            self._kept.move_to_end(key)
-            if len(self._kept) > MOST:
-                self._kept.popitem(last=False)
+            kept[key] = until, value
+            kept.move_to_end(key)
+            if len(kept) > MOST:
+                kept.popitem(last=False)

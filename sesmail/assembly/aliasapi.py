@@ -12,16 +12,16 @@ from sesmail.api.http import Caller
 from sesmail.api.respond import Api
 from sesmail.api.rights import Rights
 from sesmail.api.tokens import caller
-from sesmail.assembly.accounts import account_of
+from sesmail.assembly.accounts import AccountOf, account_of
 from sesmail.assembly.residents import Residents
 from sesmail.assembly.routing import address_rules
 from sesmail.config.table import Config
 from sesmail.mail.address import Address
 
 
-def alias_api(config: Config, table: Table, people: Residents) -> Api:
-    """`people` are asked whether a name is taken by an account. The table is asked itself: what was just changed must be seen."""
-    account = account_of(config)
+def alias_api(config: Config, table: Table, people: Residents, account: AccountOf | None = None) -> Api:
+    """`people` are asked whether a name is taken by an account, `account` what one is called. The table is asked itself: what was just changed must be seen."""
+    account = account or account_of(config)
     rights = Rights(
         is_mailbox=_mailboxes(address_rules(config), people),
         separators=config.routing.separators,
@@ -38,9 +38,10 @@ def administrators(config: Config) -> frozenset[str]:
     return frozenset(map(account_of(config), config.page.admins))
 
 
-def programs(config: Config, now: Callable[[], float] = time.time) -> Callable[[str], Caller]:
-    """Tells by its token for which account a program asks, and raises BadLogin. Without a secret it always does."""
-    account, admins = account_of(config), administrators(config)
+def programs(config: Config, account: AccountOf, now: Callable[[], float] = time.time) -> Callable[[str], Caller]:
+    """Tells by its token for which account a program asks, and raises BadLogin. Without a secret it always does. `account` says what an
+    account is called."""
+    admins = administrators(config)
     return lambda token: caller(token, config.page.token_secret or "", now(), admins, account)
 
 

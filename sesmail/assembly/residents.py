@@ -43,9 +43,11 @@ class Residents:
         self, names: Names, static: Mapping[str, Place], known: Iterable[Known], place_of: Callable[[str, str], Place]
     ) -> None:
         self._names = names
-        self._static = static
-        self._known = tuple(known)
-        self._place_of = place_of
+        self.change(static, known, place_of)
+
+    def change(self, static: Mapping[str, Place], known: Iterable[Known], place_of: Callable[[str, str], Place]) -> None:
+        """These from now on, and none of those before."""
+        self._static, self._known, self._place_of = static, tuple(known), place_of
         self._domains = frozenset(name.rpartition("@")[2] for name in static if "@" in name)
 
     def place(self, account: str) -> Place | None:
@@ -53,9 +55,8 @@ class Residents:
         every name that may be no part of a key. Raises Unavailable."""
         try:
             spelled = account.encode()
-            full = self._names.complete(spelled)
-            if full in self._static:
-                return self._static[full]
+            if (place := self._static.get(self._names.complete(spelled))) is not None:
+                return place
             name = self._names.user(spelled)
             if any(known.has(name) for known in self._known):
                 return self._place_of(name.local, name.domain)
@@ -119,13 +120,24 @@ def names(config: Config) -> Names:
 
 def residents(config: Config, where: Places, store_of: StoreOf, *, now: Callable[[], float] = time.monotonic) -> Residents:
     """Those of the configuration."""
+    return Residents(names(config), _static(config, where), _known(config, where, store_of, now), where.place)
+
+
+def renew(
+    people: Residents, config: Config, where: Places, store_of: StoreOf, *, now: Callable[[], float] = time.monotonic
+) -> None:
+    """Make them those of the configuration; nothing that was read of password files is remembered."""
+    people.change(_static(config, where), _known(config, where, store_of, now), where.place)
+
+
+def _known(config: Config, where: Places, store_of: StoreOf, now: Callable[[], float]) -> list[Known]:
     known: list[Known] = []
     lifetime = config.auth.passwd_cache
     if "passwd" in config.auth.checkers:
         known.append(InDomainFiles(AccountFiles(_of_domain(where, store_of), lifetime, now)))
     if "passwd-file" in config.auth.checkers:
         known.append(InCommonFile(AccountFiles(_of_all(config, store_of), lifetime, now), names(config)))
-    return Residents(names(config), _static(config, where), known, where.place)
+    return known
 
 
 def _static(config: Config, where: Places) -> Mapping[str, Place]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -15,7 +15,7 @@ from sesmail.assembly.agents import agents
 from sesmail.assembly.aliastable import alias_table
 from sesmail.assembly.couriers import outward_courier, ses_client
 from sesmail.assembly.ids import hostname
-from sesmail.assembly.residents import residents
+from sesmail.assembly.residents import Residents, renew, residents
 from sesmail.assembly.routing import OurDomains, bad_targets, home, routing
 from sesmail.assembly.senders import Senders
 from sesmail.assembly.stores import StoreOf, blocking_stores, clients, incoming_store, places
@@ -41,8 +41,9 @@ from sesmail.relay.courier import Courier
 class Receiving:
     """All parts of one configuration. Plain blocking code, to be used by several threads.
 
-    `outward` carries mail out, `senders` knows who may send as what, `aliases` is the table of aliases, `reload` reads again what lies in
-    files; None where there is none, and nothing.
+    `outward` carries mail out, `senders` knows who may send as what, `aliases` is the table of aliases, None where there is none,
+    `people` who lives here, `accounts` those by their addresses. `prepare` makes ready what a changed configuration and changed files
+    say about addresses and accounts, and returns what takes it on; it raises ConfigError.
     """
 
     inbox: Inbox
@@ -55,7 +56,9 @@ class Receiving:
     senders: Senders
     outward: Courier
     aliases: Table | None
-    reload: Callable[[], None] | None
+    people: Residents
+    accounts: Mapping[str, str]
+    prepare: Callable[[Config], Callable[[], None]]
 
 
 UnsealedOf: TypeAlias = Callable[[StorePlace], Unsealed]
@@ -110,8 +113,26 @@ def _receiving(config: Config, end: ExitStack, store_of: StoreOf, unsealed_of: U
         senders=known.senders,
         outward=outward,
         aliases=known.aliases,
-        reload=table.reload if table else None,
+        people=people,
+        accounts=known.accounts,
+        prepare=_prepare(known, people, store_of),
     )
+
+
+def _prepare(known: Addresses, people: Residents, store_of: StoreOf) -> Callable[[Config], Callable[[], None]]:
+    def prepare(config: Config) -> Callable[[], None]:
+        try:
+            take_on = known.prepare(config)
+        except MailError as error:
+            raise ConfigError([Problem(Where(config.source or "configuration"), "aliases.map", str(error))]) from error
+
+        def take_all_on() -> None:
+            take_on()
+            renew(people, config, places(config), store_of)
+
+        return take_all_on
+
+    return prepare
 
 
 def inbox(config: Config, store_of: StoreOf, unsealed_of: UnsealedOf | None = None) -> Inbox:

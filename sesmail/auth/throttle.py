@@ -175,6 +175,10 @@ class ThrottledPortal(Portal):
         self._throttle = throttle
         self._names = names
 
+    def ask(self, checker: ICredentialsChecker) -> None:
+        """From now on ask this checker, and no other. Logins that have begun go on with the one they are at."""
+        self.checkers = dict.fromkeys(checker.credentialInterfaces, checker)
+
     def login(self, credentials: Any, mind: Client, *interfaces: InterfaceClass) -> Deferred[Any]:  # type: ignore[override]
         return Deferred.fromCoroutine(self._login(credentials, mind, interfaces))
 

@@ -14,6 +14,7 @@ from sesmail.api.http import Caller, Request, Response
 from sesmail.api.problems import problem
 from sesmail.api.respond import Api
 from sesmail.api.tokens import bearer
+from sesmail.assembly.accounts import account_of
 from sesmail.assembly.aliasapi import alias_api, programs
 from sesmail.assembly.aliastable import alias_table
 from sesmail.assembly.residents import residents
@@ -76,7 +77,7 @@ def _known() -> _Set:
     if table is None:
         raise Unavailable("there is no table of aliases", cause="POSTFIX_DYNAMODB_TABLE is not set")
     people = residents(config, places(config), blocking_stores(clients(config)))
-    return _Set(alias_api(config, table, people), programs(config))
+    return _Set(alias_api(config, table, people), programs(config, account_of(config)))
 
 
 # While it loads a module Lambda gives a whole processor, and a fraction of one afterwards. What fails now is told at the first call.

@@ -6,25 +6,27 @@ import gc
 import itertools
 import logging
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from twisted.application.internet import TimerService
+from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred
 from twisted.mail.pop3 import IMailbox
 from zope.interface.interface import InterfaceClass
 
 from sesmail.assembly import stores
+from sesmail.assembly.accounts import account_of
 from sesmail.assembly.aliasapi import alias_api
 from sesmail.assembly.couriers import courier
-from sesmail.assembly.residents import residents
 from sesmail.assembly.sorting import receiving
 from sesmail.assembly.unsealing import data_keys, for_delivery, kms, unsealing
+from sesmail.auth.chain import FirstOf
 from sesmail.auth.realm import Factory
+from sesmail.auth.throttle import ThrottledPortal
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.stores import default_store
 from sesmail.config.table import Config
@@ -36,14 +38,15 @@ from sesmail.service.collecting import Collecting, collects
 from sesmail.service.doors import doors
 from sesmail.service.firstlook import FirstLook
 from sesmail.service.gateway import Gateway
-from sesmail.service.hangup import Hangup
 from sesmail.service.keypair import BadCertificate, Pair
 from sesmail.service.listeners import BadEndpoint
+from sesmail.service.notify import Silent
 from sesmail.service.openfiles import make_room
 from sesmail.service.page import IVisitor, PageService, page_doors, visitor
 from sesmail.service.passwdfiles import PasswdFiles
 from sesmail.service.people import People
 from sesmail.service.reception import reception
+from sesmail.service.reloading import Load, Reloading, TakeOn
 from sesmail.service.selfsigned import self_signed
 from sesmail.service.sending import Sending, submission
 from sesmail.service.snsdoor import SnsService, sns_doors
@@ -59,19 +62,26 @@ READ_THREADS = 16
 OTHER_FILES = 256
 
 
-def build(config: Config, reactor: Any) -> Gateway:
-    """The service for this configuration, not yet started. Makes state_dir, and a self-signed certificate where one is to be
-    made. Raises ConfigError for what only shows now: certificates, endpoints, checkers."""
+def build(config: Config, reactor: Any, load: Load) -> Gateway:
+    """The service for this configuration, not yet started, which reads it again by `load`. Makes state_dir, and a self-signed
+    certificate where one is to be made. Raises ConfigError for what only shows now: certificates, endpoints, checkers."""
     logs.join(config.log.level)
     for warning in config.warnings:
         _log.warning("%s", warning)
-    try:
-        gateway = _built(config, reactor)
+    with explained(config):
+        gateway = _built(config, reactor, load)
         # What is imported by now stays for ever. Left to the garbage collector, each of its full passes (a large listing
         # brings one about) would look through all of it and hold the reactor for some 30 ms.
         gc.collect()
         gc.freeze()
         return gateway
+
+
+@contextmanager
+def explained(config: Config) -> Iterator[None]:
+    """Turns what is found out when parts are made into ConfigError."""
+    try:
+        yield
     except LookupError as error:
         raise _problem(config, "auth.checkers", f"there is no checker {error}") from error
     except BadCertificate as error:
@@ -88,16 +98,16 @@ def _problem(config: Config, key: str, message: str) -> ConfigError:
     return ConfigError([Problem(Where(config.source or "configuration"), key, message)])
 
 
-def _built(config: Config, reactor: Any) -> Gateway:
+def _built(config: Config, reactor: Any, load: Load) -> Gateway:
     make_room(_files(config))
     _make_embedded_store(config)
     house = _House(config, reactor)
     portal = house.portal({IMailbox: logins.pop3_mailbox(house.maildrops), IVisitor: visitor, **house.sending()})
     certificates = house.certificates()
-    house.reload(certificates)
     house.listen(portal, certificates)
     house.show(portal, certificates)
     house.collect()
+    house.reload(load, portal, certificates)
     return house.gateway
 
 
@@ -152,13 +162,17 @@ class _House:
         people = People(self._mail.routing, self._mail.senders, self._workers)
         return {ISubmission: submission(self._config, self._reactor, sending, people)}
 
-    def portal(self, factories: dict[InterfaceClass, Factory]) -> Portal:
+    def portal(self, factories: dict[InterfaceClass, Factory]) -> ThrottledPortal:
         """Who may log in, and what he is given then."""
-        where = stores.places(self._config)
-        files = PasswdFiles(where, default_store(self._config), self._config.auth.passwd_file, self._store_of)
-        checkers = logins.checkers(self._config, self._reactor, where, files, self._readers, self._workers)
-        logins.Closing(checkers.values()).setServiceParent(self.gateway)
-        return logins.portal(self._config, self._reactor, factories, checkers)
+        asked = self._checkers(self._config)
+        self._closing = logins.Closing(asked.values(), self._reactor)
+        self._closing.setServiceParent(self.gateway)
+        return logins.portal(self._config, self._reactor, factories, asked)
+
+    def _checkers(self, config: Config) -> dict[str, ICredentialsChecker]:
+        where = stores.places(config)
+        files = PasswdFiles(where, default_store(config), config.auth.passwd_file, self._store_of)
+        return logins.checkers(config, self._reactor, where, files, self._readers, self._workers)
 
     def certificates(self) -> CertificateStore | None:
         """Looked at again while the gateway runs; None where nobody speaks TLS."""
@@ -170,12 +184,32 @@ class _House:
         watch.setServiceParent(self.gateway)
         return store
 
-    def reload(self, certificates: CertificateStore | None) -> None:
-        """What a hangup has read again. Without anything to read it must not end the process either."""
-        again = [certificates.reload] if certificates else []
-        if self._mail.reload is not None:
-            again.append(_in_worker(self._workers, self._mail.reload))
-        Hangup(self._reactor, again).setServiceParent(self.gateway)
+    def reload(self, load: Load, portal: ThrottledPortal, certificates: CertificateStore | None) -> None:
+        """What a hangup has read again."""
+
+        async def addresses(config: Config) -> TakeOn:
+            return await self._workers.run(self._mail.prepare, config)
+
+        async def who(config: Config) -> TakeOn:
+            with explained(config):
+                asked = self._checkers(config)
+
+            def take_on() -> None:
+                portal.ask(FirstOf(asked.values()))
+                self._closing.replace(asked.values())
+
+            return take_on
+
+        async def served(config: Config) -> TakeOn:
+            with explained(config):
+                return certificates.prepare(_pairs(config)) if certificates is not None else lambda: None
+
+        async def logged(config: Config) -> TakeOn:
+            return lambda: logs.change(config.log.level)
+
+        parts = [addresses, who, served, logged]
+        self.reloading = Reloading(self._config, self._reactor, load, parts, Silent())
+        self.reloading.setServiceParent(self.gateway)
 
     def listen(self, portal: Portal, certificates: CertificateStore | None) -> None:
         """Every listener of the configuration."""
@@ -197,10 +231,10 @@ class _House:
         if not config.page.listeners:
             return
         table = self._mail.aliases
-        people = residents(config, stores.places(config), self._store_of)
-        api = alias_api(config, table, people) if table is not None else None
+        account = account_of(config, self._mail.accounts)
+        api = alias_api(config, table, self._mail.people, account) if table is not None else None
         summaries = Summaries(self.maildrops.figures, reactor.seconds, settings(config))
-        page = PageService(config, reactor, portal, summaries, api)
+        page = PageService(config, reactor, portal, summaries, api, account)
         page.setServiceParent(self.gateway)
         for listener, site in page_doors(config, reactor, page, certificates):
             self.gateway.listen(listener, site)
@@ -210,14 +244,6 @@ class _House:
         if collects(self._config):
             self.gateway.collecting = Collecting(self._config, self._reactor, self._mail)
             self.gateway.collecting.setServiceParent(self.gateway)
-
-
-def _in_worker(workers: Workers, reload: Callable[[], None]) -> Callable[[], None]:
-    def begin() -> None:
-        reloaded = Deferred.fromCoroutine(workers.run(reload))
-        reloaded.addErrback(lambda failure: _log.error("the table of aliases stays as it was: %s", failure.value))
-
-    return begin
 
 
 def _make_embedded_store(config: Config) -> None:

@@ -47,18 +47,29 @@ class CertificateStore:
     def __init__(self, pairs: Sequence[Pair], now: Callable[[], datetime]) -> None:
         self._pairs = tuple(pairs)
         self._now = now
-        self._seen = self._stamps()
-        self._served = self._load()
+        self._seen = _stamps(self._pairs)
+        self._served = self._load(self._pairs)
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: N803
         return SSL.Connection(self._served.default, None)
 
+    def prepare(self, pairs: Sequence[Pair]) -> Callable[[], None]:
+        """Load these files, now. What is returned serves them from then on. Raises BadCertificate."""
+        pairs = tuple(pairs)
+        seen, served = _stamps(pairs), self._load(pairs)
+
+        def serve() -> None:
+            self._pairs, self._seen, self._served = pairs, seen, served
+            _log.info("certificates loaded: %d", len(pairs))
+
+        return serve
+
     def reload(self) -> None:
         """Load all files again, now."""
         # Looked at before reading: what changes in between is seen as a change next time.
-        self._seen = self._stamps()
+        self._seen = _stamps(self._pairs)
         try:
-            self._served = self._load()
+            self._served = self._load(self._pairs)
         except BadCertificate as error:
             _log.error("certificates stay as they were: %s", error)
         else:
@@ -66,18 +77,19 @@ class CertificateStore:
 
     def refresh(self) -> None:
         """Load all files again if one of them has changed since they were last looked at."""
-        if self._stamps() != self._seen:
+        if _stamps(self._pairs) != self._seen:
             self.reload()
 
-    def _load(self) -> _Served:
-        usable = [load(pair) for pair in self._pairs]
-        for pair, one in zip(self._pairs, usable, strict=True):
+    def _load(self, pairs: Sequence[Pair]) -> _Served:
+        usable = [load(pair) for pair in pairs]
+        for pair, one in zip(pairs, usable, strict=True):
             if one.expires < self._now():
                 _log.warning("%s: expired at %s", pair.certificate, one.expires.isoformat())
         return _Served(usable)
 
-    def _stamps(self) -> list[tuple[int, int, int] | None]:
-        return [_stamp(path) for pair in self._pairs for path in (pair.certificate, pair.key)]
+
+def _stamps(pairs: Sequence[Pair]) -> list[tuple[int, int, int] | None]:
+    return [_stamp(path) for pair in pairs for path in (pair.certificate, pair.key)]
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorFromThreads
 
-_log = logging.getLogger(__name__)
-
 
 class Hangup(Service):
-    """Calls every one of `reloads` in the reactor on each SIGHUP while the service runs. Must be started in the main thread."""
+    """Calls `reload` in the reactor on each SIGHUP while the service runs. Must be started in the main thread."""
 
-    def __init__(self, reactor: IReactorFromThreads, reloads: Sequence[Callable[[], None]]) -> None:
+    def __init__(self, reactor: IReactorFromThreads, reload: Callable[[], None]) -> None:
         self._reactor = reactor
-        self._reloads = reloads
+        self._reload = reload
         self._before: Any = signal.SIG_DFL
 
     def startService(self) -> None:
@@ -33,8 +30,3 @@ class Hangup(Service):
     def _caught(self, number: int, frame: FrameType | None) -> None:
         # callFromThread wakes a reactor that waits, which callLater would not.
         self._reactor.callFromThread(self._reload)
-
-    def _reload(self) -> None:
-        _log.info("hangup: %s", "loading again" if self._reloads else "nothing to load")
-        for reload in self._reloads:
-            reload()

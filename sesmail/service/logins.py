@@ -8,9 +8,8 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.mail.pop3 import IMailbox
 from zope.interface.interface import InterfaceClass
 
@@ -34,6 +33,9 @@ from sesmail.service.workers import Workers
 from sesmail.storage.keys import Places
 from sesmail.storage.maildrop import Maildrops
 from sesmail.storage.read.readers import Readers
+
+# Longer than any checker takes for an answer.
+LAST_LOGINS = 60.0
 
 
 def checkers(
@@ -61,7 +63,7 @@ def portal(
     reactor: IReactorTime,
     factories: Mapping[InterfaceClass, Factory],
     asked: Mapping[str, ICredentialsChecker],
-) -> Portal:
+) -> ThrottledPortal:
     """The one portal of all protocols, behind the throttle. `factories` make what each of them asks for."""
     auth = config.auth
     delays: dict[InterfaceClass, LoginDelay] = {}
@@ -97,14 +99,38 @@ def pop3_mailbox(opened: Maildrops) -> Factory:
 
 
 class Closing(Service):
-    """Closes the connections of checkers when the service stops."""
+    """Closes the connections of checkers when the service stops, and those of checkers that others replace some time after that."""
 
-    def __init__(self, asked: Iterable[ICredentialsChecker]) -> None:
-        self._closes = [close for checker in asked if (close := getattr(checker, "close", None)) is not None]
+    def __init__(self, asked: Iterable[ICredentialsChecker], clock: IReactorTime) -> None:
+        self._asked = tuple(asked)
+        self._clock = clock
+        self._later: dict[IDelayedCall, tuple[ICredentialsChecker, ...]] = {}
 
-    def stopService(self) -> Deferred[list[object]]:
+    def replace(self, asked: Iterable[ICredentialsChecker]) -> None:
+        """These are asked from now on. Logins that those before have begun with get their answers."""
+        before, self._asked = self._asked, tuple(asked)
+
+        def end() -> None:
+            _closed(self._later.pop(call))
+
+        call = self._clock.callLater(LAST_LOGINS, end)
+        self._later[call] = before
+
+    def stopService(self) -> Deferred[object]:
         super().stopService()
-        return gatherResults([maybeDeferred(close) for close in self._closes])
+        later, self._later = self._later, {}
+        for call in later:
+            call.cancel()
+        return _all(_closed(asked) for asked in (self._asked, *later.values()))
+
+
+def _closed(asked: Iterable[ICredentialsChecker]) -> Deferred[object]:
+    closes = [close for checker in asked if (close := getattr(checker, "close", None)) is not None]
+    return _all(maybeDeferred(close) for close in closes)
+
+
+def _all(closed: Iterable[Deferred[object]]) -> Deferred[object]:
+    return gatherResults(list(closed)).addCallback(lambda _: None)
 
 
 def _settings(config: Config, where: Places) -> Settings:

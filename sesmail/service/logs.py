@@ -56,9 +56,14 @@ def join(level: str) -> TwistedHandler:
     root = logging.getLogger()
     root.handlers = [other for other in root.handlers if not isinstance(other, TwistedHandler)] + [handler]
     root.setLevel(logging.WARNING)
+    change(level)
+    return handler
+
+
+def change(level: str) -> None:
+    """Log our own records from this level on."""
     logging.getLogger("sesmail").setLevel(level.upper())
     if logging.getLogger(FATE).isEnabledFor(logging.INFO):
         write_fates(_publish)
     else:
         write_fates()
-    return handler

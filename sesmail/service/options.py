@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from twisted.application.service import IService
 from twisted.python import usage
@@ -23,13 +24,14 @@ class Options(usage.Options):
 def makeService(options: Options) -> IService:
     """Raises SystemExit with status 78 when the configuration cannot be used, having said why on standard error."""
     try:
-        config = load(options["config"])
+        again = partial(load, options["config"])
+        config = again()
         # Only now: listing the options needs neither the reactor nor the rooms, and choosing a reactor comes before both.
         from twisted.internet import reactor
 
         from sesmail.service.building import build
 
-        return build(config, reactor)
+        return build(config, reactor, again)
     except ConfigError as error:
         print(error, file=sys.stderr)
         raise SystemExit(EXIT_CONFIG) from None

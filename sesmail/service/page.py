@@ -15,6 +15,7 @@ from zope.interface import Interface
 from sesmail.api.http import Caller, Request, Response
 from sesmail.api.respond import Api
 from sesmail.api.tacomail import PATHS
+from sesmail.assembly.accounts import AccountOf
 from sesmail.assembly.aliasapi import administrators, programs
 from sesmail.auth.realm import Logout
 from sesmail.config.page import PageListener
@@ -23,6 +24,7 @@ from sesmail.errors import MailError
 from sesmail.interfaces import Account, Client
 from sesmail.log import fate
 from sesmail.protocols.limits import Connections
+from sesmail.protocols.login import LOGINS
 from sesmail.service.certificates import CertificateStore
 from sesmail.service.listeners import BadEndpoint, Listener
 from sesmail.service.summaries import Summaries
@@ -65,8 +67,11 @@ class Browser:
 class PageService(MultiService):
     """The workers of the API. As a service it must be running while the door is used."""
 
-    def __init__(self, config: Config, reactor: Any, portal: Portal, summaries: Summaries, api: Api | None) -> None:
+    def __init__(
+        self, config: Config, reactor: Any, portal: Portal, summaries: Summaries, api: Api | None, account: AccountOf
+    ) -> None:
         super().__init__()
+        self._named = account
         self._portal = portal
         self._summaries = summaries
         self._workers = Workers(reactor, "aliases", WORKERS, WAITING)
@@ -77,7 +82,7 @@ class PageService(MultiService):
     def _door(self, config: Config, reactor: Any, api: Api | None) -> PageDoor:
         given = config.page
         sessions = Sessions(reactor.seconds, idle=given.idle, lifetime=given.lifetime)
-        bearer = None if given.token_secret is None else programs(config)
+        bearer = None if given.token_secret is None else programs(config, self._named)
         visitors = Visitors(sessions, base=given.base, admins=administrators(config), bearer=bearer)
         about = {"base": given.base, "aliases": api is not None}
         places: dict[str, Place] = {path: FilePlace(asset) for path, asset in read(files("sesmail.web") / "page").items()}
@@ -94,8 +99,10 @@ class PageService(MultiService):
             credentials = UsernamePassword(user.encode(), password.encode())
             account = await self._account(credentials, client)
         except MailError as error:
+            LOGINS.add(client.protocol, type(error).__name__)
             fate("login-refused", user=user, peer=client.peer, protocol=client.protocol, reason=type(error).__name__)
             raise
+        LOGINS.add(client.protocol, "good")
         fate("login", user=account.name, peer=client.peer, protocol=client.protocol)
         return account
 

@@ -34,7 +34,7 @@ async def try_login(
     places = stores.places(config)
     files = PasswdFiles(places, default_store(config), config.auth.passwd_file, stores.blocking_stores(reached))
     asked = logins.checkers(config, reactor, places, files, readers, workers)
-    closing = logins.Closing(asked.values())
+    closing = logins.Closing(asked.values(), reactor)
     for service in (workers, closing):
         service.startService()
     try:

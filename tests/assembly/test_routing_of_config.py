@@ -161,13 +161,14 @@ def test_verdicts_lead_where_the_configuration_says(tmp_path: Path) -> None:
 
 
 def test_the_map_is_read_again_when_it_is_told(tmp_path: Path) -> None:
-    mail = received(tmp_path)
-    assert mail.reload is not None
+    config = config_in(tmp_path)
+    mail = receiving(config, ExitStack())
     (tmp_path / "map").write_text("/^info@example\\.com$/ tom\n")
-    mail.reload()
+    mail.prepare(config)()
     assert prefixes(mail, "info@example.com") == [TOM]
     (tmp_path / "map").write_text("/(/ ann\n")
-    mail.reload()
+    with pytest.raises(ConfigError, match=r"aliases\.map: .*map:1: "):
+        mail.prepare(config)
     assert prefixes(mail, "info@example.com") == [TOM]
 
 

@@ -94,7 +94,7 @@ class LogsTest(SynchronousTestCase):
 class HangupTest(TestCase):
     async def test_a_hangup_calls_reload_in_the_reactor(self) -> None:
         called: Deferred[None] = Deferred()
-        hangup = Hangup(reactor, [lambda: called.callback(None)])
+        hangup = Hangup(reactor, lambda: called.callback(None))
         before = signal.getsignal(signal.SIGHUP)
         hangup.startService()
         os.kill(os.getpid(), signal.SIGHUP)
