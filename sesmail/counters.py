@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 _log = logging.getLogger(__name__)
@@ -160,6 +162,13 @@ class Histogram(_Family):
                 counts = self._counts.setdefault(self._room(labels, self._counts), self._none())
             counts[bisect_left(self._buckets, value)] += 1
             counts[-1] += value
+
+    @contextmanager
+    def time(self, *labels: str) -> Iterator[None]:
+        """Observe how long the block took, if it comes to its end."""
+        began = time.monotonic()
+        yield
+        self.observe(time.monotonic() - began, *labels)
 
     def family(self) -> dict[str, Any]:
         return {**super().family(), "buckets": list(self._buckets)}

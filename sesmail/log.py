@@ -11,6 +11,8 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from sesmail.counters import Counter
+
 FATES = frozenset(
     {
         "received",
@@ -34,6 +36,10 @@ FATES = frozenset(
 FATE = "sesmail.fate"
 """The name of the logger that tells of fates."""
 
+_count = Counter(
+    "sesmail_fates_total", "Lines of the log that say what became of a mail or a login, by their first word.", ("fate",)
+)
+_count.expect(*sorted(FATES))
 _fates = logging.getLogger(FATE)
 _write: Callable[[str], object] = _fates.info
 _LONGEST = 200
@@ -44,6 +50,7 @@ def fate(word: str, **fields: object) -> None:
     """Log what became of a mail or a login. `word` is one of FATES; fields keep their order, None is left out."""
     if word not in FATES:
         raise ValueError(f"not a fate: {word!r}")
+    _count.add(word)
     _write(line(word, **fields))
 
 

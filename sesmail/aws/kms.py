@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from botocore.session import Session
 
+from sesmail.aws.counted import answered
 from sesmail.aws.https import trust
 from sesmail.aws.jsoncalls import Answer, JsonCalls, NoAnswer
 from sesmail.aws.sessions import Address, Clients, is_region
@@ -65,10 +66,12 @@ class Asking:
         self._attempts = attempts
         self._attempt = 0
         self._chance = chance
+        self._asked = time.monotonic()
 
     def heard(self, answer: Answer | NoAnswer) -> Mapping[str, Any] | None:
         """The document of a good answer; None when it is worth asking again. Raises Unavailable when it is not."""
         self._attempt += 1
+        self._count(answer)
         if isinstance(answer, NoAnswer):
             cause, passing = f"KMS cannot be reached: {answer}", True
         elif answer.status == 200:
@@ -79,7 +82,14 @@ class Asking:
         if not passing or self._attempt >= self._attempts:
             raise Unavailable(cause=cause)
         self.pause = min(_LONGEST_PAUSE, 0.1 * 2**self._attempt) * self._chance()
+        self._asked += self.pause
         return None
+
+    def _count(self, said: Answer | NoAnswer) -> None:
+        now, began = time.monotonic(), self._asked
+        self._asked = now
+        status, code = (None, "") if isinstance(said, NoAnswer) else (said.status, said.code)
+        answered("kms", self._operation, now - began, status, code)
 
 
 class Kms:

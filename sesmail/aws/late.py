@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from sesmail.aws.counted import count
 from sesmail.aws.sessions import Whom, session_as
 from sesmail.errors import Unavailable
 from sesmail.interfaces import Keys
@@ -75,9 +76,11 @@ class LateClient:
 
     def _make(self) -> Any:
         session = session_as(self._whom, sts_endpoint=self._sts_endpoint)
-        return boto3.Session(botocore_session=session).client(
+        client = boto3.Session(botocore_session=session).client(
             self._service,
             region_name=self._region or session.get_config_variable("region"),
             endpoint_url=self._whom.endpoint,
             config=self._config,
         )
+        count(client)
+        return client

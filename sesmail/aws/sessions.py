@@ -22,6 +22,7 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.utils import parse_timestamp
 
+from sesmail.aws.counted import count
 from sesmail.errors import Malformed, Unavailable
 from sesmail.interfaces import Keys, StorePlace
 
@@ -147,6 +148,7 @@ class Clients:
             "s3", region_name=region, endpoint_url=place.endpoint, config=self._config(place, region)
         )
         _encrypt(client, place)
+        count(client)
         return client, session
 
     def _config(self, place: StorePlace, region: str) -> Config:

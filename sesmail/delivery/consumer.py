@@ -13,12 +13,21 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from sesmail.aws.queues import LONGEST_WAIT, MOST, QueueTrouble, Received
+from sesmail.counters import Counter, Histogram
 from sesmail.delivery.settling import Messages, Settling
 from sesmail.delivery.tray import DELETE, Task, Tray
 from sesmail.delivery.trouble import Trouble
 from sesmail.errors import Busy, Limited, MailError, Malformed, TooLarge, Unavailable
 
 _log = logging.getLogger(__name__)
+
+_tries = Counter(
+    "sesmail_queue_tries_total",
+    "Messages of the queue by how a try ended: done, left to come again, malformed (left, too), or bugs for an error nobody expected.",
+    ("result",),
+)
+_tries.expect("done", "left", "malformed", "bugs")
+_work = Histogram("sesmail_queue_work_seconds", "Time that a message of the queue was in work until it was done.")
 
 LONGEST_WORK = 2 * 3600.0
 # Nobody waits for a poll that is under way when it stops: what it still brings comes again by itself.
@@ -166,6 +175,8 @@ class Consumer:
                 self._ended.wait(1)
 
     def _count(self, **more: int) -> None:
+        for name, count in more.items():
+            _tries.add(name, by=count)
         with self._lock:
             self._counts = replace(self._counts, **{name: getattr(self._counts, name) + count for name, count in more.items()})
 
@@ -251,7 +262,8 @@ class Consumer:
     def _tried(self, message: Received) -> int:
         """What is to become of the message: see Task.after."""
         try:
-            self._take_in_turn(message)
+            with _work.time():
+                self._take_in_turn(message)
         except (Unavailable, Limited) as error:
             self._failing += 1
             return self._leave(message, error, left=1)

@@ -8,12 +8,20 @@ from typing import Any
 from twisted.internet.defer import maybeDeferred
 from zope.interface import Interface
 
+from sesmail.counters import Counter, Histogram
 from sesmail.errors import BadLogin, Limited, MailError
 from sesmail.log import fate
 from sesmail.protocols.failures import known
 from sesmail.protocols.lineserver import Gone
 from sesmail.protocols.sasl import Conversation, Credentials, failure, response
 from sesmail.protocols.session import LoginSession, log_out_of
+
+LOGINS = Counter(
+    "sesmail_logins_total",
+    "Logins by protocol and result: good, or the kind of error as the log has it.",
+    ("protocol", "result"),
+)
+_seconds = Histogram("sesmail_login_seconds", "Time that a login took, its mailbox opened, by protocol.", ("protocol",))
 
 
 async def authenticate(
@@ -49,6 +57,7 @@ async def log_in(session: LoginSession, credentials: Credentials, interface: typ
         await log_out_of(log_out)
         raise Gone
     session.admit(name, log_out)
+    LOGINS.add(session.protocol, "good")
     fate("login", user=name, peer=session.peer, protocol=session.protocol)
     return avatar
 
@@ -67,15 +76,18 @@ async def _converse(session: LoginSession, conversation: Conversation, initial: 
 
 async def _avatar(session: LoginSession, credentials: Any, interface: type[Interface]) -> tuple[object, Callable[[], object]]:
     session.asking = True
+    began = session.clock.seconds()
     try:
         # Awaited to its end even when the client leaves meanwhile: a logout may be owed.
         _, avatar, log_out = await maybeDeferred(session.listener.portal.login, credentials, session, interface)
     finally:
         session.asking = False
+        _seconds.observe(session.clock.seconds() - began, session.protocol)
     return avatar, log_out
 
 
 async def _refuse(session: LoginSession, name: bytes | None, error: MailError, began: float) -> None:
+    LOGINS.add(session.protocol, type(error).__name__)
     fate("login-refused", user=name, peer=session.peer, protocol=session.protocol, reason=type(error).__name__)
     if isinstance(error, BadLogin | Limited):
         session.strikes += 1

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IOpenSSLServerConnectionCr
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from sesmail.counters import Counter, Gauge
 from sesmail.errors import MailError
 from sesmail.peers import spelled
 from sesmail.protocols.failures import known
@@ -23,6 +24,13 @@ from sesmail.protocols.lineserver import Gone, LineServer
 from sesmail.protocols.policy import LoginPolicy, SessionPolicy
 
 logger = logging.getLogger(__name__)
+
+_begun = Counter("sesmail_sessions_total", "Sessions that began, by protocol.", ("protocol",))
+_turned_away = Counter(
+    "sesmail_connections_refused_total", "Connections closed at once because there were too many, by protocol.", ("protocol",)
+)
+_open: dict[tuple[str, ...], float] = {}
+Gauge("sesmail_sessions", "Sessions that are open, by protocol.", ("protocol",)).read(_open.copy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +71,12 @@ class Session(LineServer, abc.ABC):
         self.peer = spelled(getattr(self.transport.getPeer(), "host", ""))
         if not self.listener.connections.enter(self.peer):
             logger.info("too many connections, one more refused: peer=%s", self.peer)
+            _turned_away.add(self.protocol)
             self.abort()
             return
         self.listener.sessions.add(self)
+        _begun.add(self.protocol)
+        _open[(self.protocol,)] = _open.get((self.protocol,), 0) + 1
         self.over.addCallback(self._forget)
         if self.peer != "unix" and hasattr(self.transport, "setTcpNoDelay"):
             # With Nagle's algorithm each answer waits for a delayed ACK of the one before, 40 ms.
@@ -93,6 +104,7 @@ class Session(LineServer, abc.ABC):
     def _forget(self, _: object) -> None:
         self.listener.connections.leave(self.peer)
         self.listener.sessions.discard(self)
+        _open[(self.protocol,)] -= 1
 
 
 @dataclass(frozen=True, kw_only=True)

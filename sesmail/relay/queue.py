@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
+from sesmail.counters import Counter, Histogram
 from sesmail.errors import Busy, MailError, NoSuchMessage
 from sesmail.interfaces import Deliver
 from sesmail.mail.envelope import Envelope
@@ -21,6 +22,17 @@ from sesmail.relay.retry import Retry
 from sesmail.relay.spool import UNCLAIMED, Spool
 
 log = logging.getLogger(__name__)
+
+_attempts = Counter("sesmail_relay_attempts_total", "Attempts to send a message, the first one and those again.", ("attempt",))
+_answers = Counter(
+    "sesmail_relay_recipients_total",
+    "What the next hop said, by recipient: accepted, later or refused, at the first attempt or again.",
+    ("attempt", "verdict"),
+)
+_carrying = Histogram("sesmail_relay_attempt_seconds", "Time that an attempt took.")
+for _which in ("first", "again"):
+    _attempts.expect(_which)
+    _answers.expect(*((_which, verdict.name.lower()) for verdict in Verdict))
 
 # Seconds between two looks for messages that came in without this process.
 _ADOPT = 300.0
@@ -156,7 +168,8 @@ class Queue:
         carry = self._deliver if message.record.report else self._courier.send
         try:
             message.begin(self._now())
-            said = carry(replace(message.envelope, recipients=pending), message.body())
+            with _carrying.time():
+                said = carry(replace(message.envelope, recipients=pending), message.body())
         except MailError as error:
             log.error("message %s: %s", message.id, error)
             said = dict.fromkeys(pending, _TROUBLE)
@@ -164,7 +177,9 @@ class Queue:
             log.exception("message %s: the courier failed", message.id)
             said = dict.fromkeys(pending, _TROUBLE)
         accounts.sent(message, said)
-        return {recipient: said.get(recipient, _NOT_SAID) for recipient in pending}
+        heard = {recipient: said.get(recipient, _NOT_SAID) for recipient in pending}
+        _count(message, heard)
+        return heard
 
     def _settle(self, message: Message, outcomes: Mapping[str, Outcome]) -> None:
         """Take down what was heard; who was to get it later for too long is refused."""
@@ -207,6 +222,13 @@ class Queue:
             wait = max(wait, self._retry.wait(message.state.tries, self._chance))
         # The last attempt is made when its time is over, so that the sender hears of it then.
         return min(now + wait, max(message.record.arrived + self._retry.lifetime, now + self._retry.first))
+
+
+def _count(message: Message, heard: Mapping[str, Outcome]) -> None:
+    attempt = "again" if message.state.tries else "first"
+    _attempts.add(attempt)
+    for outcome in heard.values():
+        _answers.add(attempt, outcome.verdict.name.lower())
 
 
 def _all_refused(message: Message, outcomes: Mapping[str, Outcome]) -> bool:

@@ -9,10 +9,15 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from sesmail.counters import Counter
 from sesmail.errors import MailError
 from sesmail.service.workers import Workers
 
 _log = logging.getLogger(__name__)
+
+_runs = Counter(
+    "sesmail_regular_runs_total", "Work that is done again and again, by its name and whether it succeeded.", ("work", "result")
+)
 
 # Seconds until what failed is tried again, unless it is due earlier.
 AGAIN = 300.0
@@ -57,5 +62,7 @@ class Regular(Service):
         except Exception:
             _log.exception("%s: it failed for an error that nobody expected, and will be tried again", self.name)
         else:
+            _runs.add(str(self.name), "done")
             return self._every
+        _runs.add(str(self.name), "failed")
         return min(AGAIN, self._every)

@@ -14,10 +14,15 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.python.failure import Failure
 
+from sesmail.counters import Counter, Gauge
 from sesmail.errors import Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_busy = Gauge("sesmail_pool_busy", "Threads of a pool that work.", ("pool",))
+_waiting = Gauge("sesmail_pool_waiting", "Calls that wait for a thread of a pool.", ("pool",))
+_refused = Counter("sesmail_pool_refused_total", "Calls that a pool refused because it was full.", ("pool",))
 
 _Job = tuple[Deferred[Any], Callable[[], Any]]
 
@@ -43,11 +48,22 @@ class Workers(Service):
         self._ended: deque[tuple[Deferred[Any], object]] = deque()
         self._told = False
         self._idle: Deferred[None] | None = None
+        self._unread: list[Callable[[], None]] = []
+
+    def startService(self) -> None:
+        super().startService()
+        label = (str(self.name),)
+        self._unread = [
+            _busy.read(lambda: {label: min(self._busy, self._most)}),
+            _waiting.read(lambda: {label: max(0, self._busy - self._most)}),
+        ]
 
     def stopService(self) -> Deferred[None]:
         if not self.running:
             return self._idle or succeed(None)
         super().stopService()
+        while self._unread:
+            self._unread.pop()()
         self._idle = Deferred()
         # The threads are joined: only when none has work does that not hold up the reactor.
         self._idle.addCallback(lambda _: self._join())
@@ -61,6 +77,7 @@ class Workers(Service):
         A function that has begun runs to its end even when nobody waits for it any more, and keeps its room until then.
         """
         if not self.running or self._busy >= self._room:
+            _refused.add(str(self.name), by=self.running)
             raise Unavailable(cause=f"the pool {self.name} is {'full' if self.running else 'stopped'}")
         # What ended, but was not told yet, keeps no thread busy.
         if len(self._threads) <= self._busy - len(self._ended) and len(self._threads) < self._most:

@@ -9,10 +9,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
+from sesmail.counters import Counter
 from sesmail.interfaces import StorePlace
 
 Decrypt = Callable[[StorePlace, bytes, Mapping[str, str]], bytes]
 """As whom, the wrapped key, its context: see `aws.kms.Kms.decrypt`."""
+
+_looked_up = Counter(
+    "sesmail_data_keys_total",
+    "Data keys that were needed, by whether they were remembered: yes, or no when KMS was asked.",
+    ("remembered",),
+)
 
 Name: TypeAlias = tuple[StorePlace, bytes]
 
@@ -52,6 +59,7 @@ class DataKeys:
         with self._lock:
             self._forget_old()
             kept = self._kept.get(name)
+        _looked_up.add("yes" if kept else "no")
         return kept[1] if kept else None
 
     def keep(self, name: Name, key: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
+from sesmail.counters import Counter, Histogram
 from sesmail.interfaces import Place
 from sesmail.mail.uidl import hashed, uidl
 from sesmail.storage.learned import Learned
@@ -14,6 +15,9 @@ from sesmail.storage.sealedform import TAG
 from sesmail.storage.store import Reader, Remove
 
 Told = Callable[[Sequence[str]], None]
+
+_listed = Histogram("sesmail_mailbox_listing_seconds", "Time that listing a mailbox took.")
+_messages = Counter("sesmail_mailbox_listed_messages_total", "Messages that were listed.")
 
 
 class Snapshot:
@@ -102,9 +106,11 @@ class Mailbox:
         """List the mailbox anew and freeze it. Raises Unavailable."""
         prefixes = (place.prefix, *place.also)
         gathering = Gathering(prefixes, nested=place.nested, hidden=self._passwd.behind(place.store, prefixes))
-        for source, prefix in enumerate(prefixes):
-            await reader.list(prefix, nested=place.nested, page=partial(gathering.add, source=source))
-        listing = await gathering.finish(pause)
+        with _listed.time():
+            for source, prefix in enumerate(prefixes):
+                await reader.list(prefix, nested=place.nested, page=partial(gathering.add, source=source))
+            listing = await gathering.finish(pause)
+        _messages.add(by=len(listing))
         if self._last is not None and await self._last.equals(listing, pause):
             listing = self._last
         self._last = listing

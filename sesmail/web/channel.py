@@ -15,6 +15,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from sesmail.counters import Counter
 from sesmail.peers import spelled
 from sesmail.web.answers import Answer, Head
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from sesmail.web.site import Site
 
 _log = logging.getLogger(__name__)
+
+_answers = Counter("sesmail_http_answers_total", "Answers of the doors of HTTP, by status.", ("code",))
 
 # A body in chunks of one octet is six times as long on the line; who sends that means harm.
 _CHUNKED_COST = 2
@@ -213,6 +216,7 @@ class Channel(http.HTTPChannel):
     def say(self, answer: Answer, *, bare: bool = False) -> None:
         """Write an answer."""
         self._answered += 1
+        _answers.add(str(answer.code))
         last = answer.close or self.site.draining or not self.persistent or self._answered >= self.site.requests
         self.persistent = not last
         octets = answer.octets(self.site.reactor.seconds(), last=last, bare=bare, always=self.site.headers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sesmail.counters import Counter
 from sesmail.errors import Unavailable
 from sesmail.log import fate
 from sesmail.protocols.failures import known
@@ -9,6 +10,9 @@ from sesmail.protocols.pop3.mailbox import SLICE, Removal
 from sesmail.protocols.pop3.numbers import message_index
 from sesmail.protocols.pop3.replies import ok, refusal
 from sesmail.protocols.pop3.server import POP3Session, State
+
+_deleted = Counter("sesmail_pop3_deleted_total", "Messages that QUIT removed.")
+_remained = Counter("sesmail_pop3_not_deleted_total", "Messages that QUIT was to remove, and that the store kept.")
 
 _NOT_ALL = Unavailable("some deleted messages not removed")
 
@@ -47,6 +51,8 @@ async def _update(session: POP3Session) -> bool:
 
 async def _log(session: POP3Session, removal: Removal) -> None:
     maildrop = session.mailbox.maildrop
+    _deleted.add(by=len(removal.removed))
+    _remained.add(by=len(removal.remaining))
     for done, index in enumerate(removal.removed, start=1):
         fate("deleted", user=session.user, peer=session.peer, uidl=maildrop.uidl(index))
         if done % SLICE == 0:

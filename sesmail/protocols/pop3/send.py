@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sesmail.counters import Counter
 from sesmail.interfaces import Body
 from sesmail.log import fate
 from sesmail.mail.wire import Form, Top, Wire
@@ -14,6 +15,9 @@ from sesmail.protocols.pop3.server import POP3Session
 # So much is transformed and written in one go; a whole message below it leaves in one write with its status and its end.
 PIECE = 256 * 1024
 
+_retrieved = Counter("sesmail_pop3_retrieved_total", "Messages that went out whole by RETR.")
+_octets = Counter("sesmail_pop3_retrieved_octets_total", "Octets of the messages that went out whole by RETR.")
+
 
 async def retr(session: POP3Session, word: bytes) -> None:
     """RETR: the whole message."""
@@ -23,6 +27,8 @@ async def retr(session: POP3Session, word: bytes) -> None:
     await _send(session, index, form, ok(b"%d octets" % octets), head=False)
     maildrop = session.mailbox.maildrop
     maildrop.learn(index, form.octets)
+    _retrieved.add()
+    _octets.add(by=form.octets)
     fate("retrieved", user=session.user, peer=session.peer, uidl=maildrop.uidl(index), octets=form.octets)
 
 

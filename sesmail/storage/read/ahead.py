@@ -9,6 +9,7 @@ from collections.abc import Callable, Set
 
 from twisted.internet.defer import CancelledError, Deferred
 
+from sesmail.counters import Counter
 from sesmail.errors import Limited, MailError
 from sesmail.interfaces import Body
 from sesmail.storage.body import MemoryBody
@@ -16,6 +17,12 @@ from sesmail.storage.read.bodies import HEAD, collect
 from sesmail.storage.read.budget import Budget
 from sesmail.storage.read.sealedbody import SealedBody, stays_sealed
 from sesmail.storage.store import Reader
+
+_opened = Counter(
+    "sesmail_read_ahead_total",
+    "Messages that were opened, by whether they were foreseen and were on their way already.",
+    ("foreseen",),
+)
 
 Names = Callable[[int], tuple[str, int]]
 
@@ -61,6 +68,7 @@ class Window:
     async def open(self, index: int, *, head: bool, skip: Set[int]) -> Body:
         """Message `index`, from memory if it was foreseen. Raises NoSuchMessage, Unavailable."""
         foreseen = self._move(index, head)
+        _opened.add("no" if foreseen is None else "yes")
         self._expected = _after(index, skip)
         self._frontier = max(self._frontier, self._expected)
         # The wanted one is asked for before those that may be wanted, so that it has the first connection.

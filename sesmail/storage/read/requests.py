@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from sesmail.aws.counted import answered
 from sesmail.aws.sessions import Address, Clients
 from sesmail.aws.sigv4 import Scope, Signer
 from sesmail.errors import NoSuchMessage, Unavailable
@@ -133,7 +134,14 @@ class Requests:
         path = route.address.base + path or "/"
         signed = route.signer.sign("GET", route.host, path, query, keys, self._now() + self._skew, amz)
         target = f"{path}?{query}" if query else path
-        return await route.transport.get(target, [*signed, *headers])
+        began, operation = self._clock.seconds(), "ListObjectsV2" if query else "GetObject"
+        status = None
+        try:
+            response = await route.transport.get(target, [*signed, *headers])
+            status = response.status
+            return response
+        finally:
+            answered("s3", operation, self._clock.seconds() - began, status)
 
     async def _find(self) -> Route:
         address = await self._run(self._clients.address, self._place)
