@@ -88,7 +88,7 @@ class Listener(Service):
         """Raises SystemExit, having logged one line, when the port is taken or may not be had."""
         super().privilegedStartService()
         try:
-            self._port = _now(self._endpoint.listen(self._factory))
+            self._port = listen_now(self._endpoint, self._factory)
         except (CannotListenError, OSError) as error:
             # A service that runs without its ports would look healthy to everything but its users.
             _log.critical("cannot listen on %s: %s", self.name, getattr(error, "socketError", error))
@@ -135,8 +135,10 @@ def _completed(description: str, kind: str, mode: str) -> str:
     return description
 
 
-def _now(listening: Deferred[IListeningPort]) -> IListeningPort:
+def listen_now(end: IStreamServerEndpoint, factory: IProtocolFactory) -> IListeningPort:
+    """Raises CannotListenError, OSError."""
     outcome: list[IListeningPort | Failure] = []
+    listening = end.listen(factory)
     listening.addBoth(outcome.append)
     if not outcome:
         listening.cancel()

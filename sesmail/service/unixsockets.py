@@ -52,7 +52,7 @@ class UnixSockets:
         if addressFamily != socket.AF_UNIX:
             adopted: IListeningPort = self._reactor.adoptStreamPort(fileDescriptor, addressFamily, factory)
             return adopted
-        port = _Lent(socket.socket(fileno=os.dup(fileDescriptor)), factory, self._reactor)
+        port = LentPort(socket.socket(fileno=os.dup(fileDescriptor)), factory, self._reactor)
         port.startListening()
         return port
 
@@ -63,8 +63,11 @@ class UnixSockets:
         os.chmod(address, mode)
 
 
-class _Lent(unix.Port):
-    """A port on a socket whose file, mode and end are somebody else's."""
+class LentPort(unix.Port):
+    """A port on a socket whose file, mode and end are somebody else's. `listening` is our descriptor of it, closed at the end."""
+
+    # A shutdown would end the socket for everybody who has it, and for good.
+    _shouldShutdown = False  # noqa: N815
 
     def __init__(self, listening: socket.socket, factory: IProtocolFactory, reactor: Any) -> None:
         super().__init__(os.fsencode(listening.getsockname()), factory, reactor=reactor)

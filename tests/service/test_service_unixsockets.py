@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from sesmail.service import unixsockets
 from sesmail.service.listeners import BadEndpoint, Listener
+from sesmail.service.unixsockets import UnixSockets
 from tests.service.tls import EchoFactory, reactor
 
 LEFT_BEHIND = """
@@ -144,6 +146,16 @@ class UnixSocketTest(TestCase):
     def test_a_group_that_may_not_be_given_ends_the_start(self) -> None:
         with patch.object(os, "chown", side_effect=PermissionError(1, "Operation not permitted")):
             self.assertIn("this user has to be in that group", self.refused(group=grp.getgrgid(os.getgid()).gr_name))
+
+    async def test_a_socket_that_was_lent_takes_connections_for_whoever_serves_it_next(self) -> None:
+        with socket.socket(socket.AF_UNIX) as theirs, socket.socket(socket.AF_UNIX) as client:
+            theirs.bind(str(self.path))
+            theirs.listen(5)
+            port = UnixSockets(reactor).adoptStreamPort(theirs.fileno(), socket.AF_UNIX, EchoFactory())
+            await maybeDeferred(port.stopListening)
+            client.connect(str(self.path))
+            theirs.setblocking(False)
+            theirs.accept()[0].close()
 
     async def test_what_a_killed_process_left_is_replaced(self) -> None:
         dead = await deferToThread(subprocess.run, [sys.executable, "-c", LEFT_BEHIND, str(self.path)], check=False)
