@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from sesmail.counters import Counter
 
@@ -41,7 +42,16 @@ _count = Counter(
 )
 _count.expect(*sorted(FATES))
 _fates = logging.getLogger(FATE)
-_write: Callable[[str], object] = _fates.info
+
+
+def _to_logger(word: str, fields: Mapping[str, object]) -> None:
+    _fates.info("%s", line(word, **fields))
+
+
+Write: TypeAlias = Callable[[str, Mapping[str, object]], object]
+"""Is given the word of a fate and its fields, None left out."""
+
+_write: Write = _to_logger
 _LONGEST = 200
 _PLAIN = re.compile(r"[A-Za-z0-9_.@:/+\-\[\]%]+\Z")
 
@@ -51,11 +61,11 @@ def fate(word: str, **fields: object) -> None:
     if word not in FATES:
         raise ValueError(f"not a fate: {word!r}")
     _count.add(word)
-    _write(line(word, **fields))
+    _write(word, {name: value for name, value in fields.items() if value is not None})
 
 
-def write_fates(write: Callable[[str], object] = _fates.info) -> None:
-    """Give the lines to `write` from now on, by default to the logger. A daemon's log has a cheaper way in than a record of the
+def write_fates(write: Write = _to_logger) -> None:
+    """Give fates to `write` from now on, by default to the logger, as lines. A daemon's log has a cheaper way in than a record of the
     standard library, which costs more than all else about a line."""
     global _write
     _write = write
@@ -79,6 +89,11 @@ def line(word: str, **fields: object) -> str:
 
 def quoted(value: object) -> str:
     """A value as it may stand in a log line: itself when plain, else a JSON string in ASCII, at most 200 characters of it."""
-    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-    text = text[:_LONGEST]
+    text = cut(value)
     return text if _PLAIN.match(text) else json.dumps(text)
+
+
+def cut(value: object) -> str:
+    """At most 200 characters of a value as text."""
+    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+    return text[:_LONGEST]

@@ -300,6 +300,9 @@ class Log:
         "info",
         "What is logged: everything from debug, info, warning or error upwards.",
     )
+    format: str = option(
+        choice("text", "json"), "text", "How the standard output is written: text, or json, which is an object a line."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

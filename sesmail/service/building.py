@@ -65,7 +65,7 @@ OTHER_FILES = 256
 def build(config: Config, reactor: Any, load: Load) -> Gateway:
     """The service for this configuration, not yet started, which reads it again by `load`. Makes state_dir, and a self-signed
     certificate where one is to be made. Raises ConfigError for what only shows now: certificates, endpoints, checkers."""
-    logs.join(config.log.level)
+    logs.join(config.log.level, config.log.format)
     for warning in config.warnings:
         _log.warning("%s", warning)
     with explained(config):
@@ -205,7 +205,7 @@ class _House:
                 return certificates.prepare(_pairs(config)) if certificates is not None else lambda: None
 
         async def logged(config: Config) -> TakeOn:
-            return lambda: logs.change(config.log.level)
+            return lambda: logs.change(config.log.level, config.log.format)
 
         parts = [addresses, who, served, logged]
         self.reloading = Reloading(self._config, self._reactor, load, parts, Silent())

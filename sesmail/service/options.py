@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import partial
 
@@ -10,6 +11,8 @@ from twisted.python import usage
 
 from sesmail.config.load import load
 from sesmail.config.problems import ConfigError
+from sesmail.config.table import Config
+from sesmail.service.written import ERROR, Output, Written, is_journal
 
 # sysexits.h: systemd's RestartPreventExitStatus= goes by 78.
 EXIT_CONFIG = 78
@@ -29,9 +32,28 @@ def makeService(options: Options) -> IService:
         # Only now: listing the options needs neither the reactor nor the rooms, and choosing a reactor comes before both.
         from twisted.internet import reactor
 
+        from sesmail.service import logs
         from sesmail.service.building import build
 
-        return build(config, reactor, again)
+        output = _output(options, config)
+        logs.write_to(output)
+        gateway = build(config, reactor, again)
     except ConfigError as error:
-        print(error, file=sys.stderr)
+        mark = ERROR if is_journal(sys.stderr, os.environ) else ""
+        print(*(f"{mark}{problem}" for problem in error.problems), sep="\n", file=sys.stderr)
         raise SystemExit(EXIT_CONFIG) from None
+    if output is None:
+        return gateway
+    written = Written(output)
+    gateway.setServiceParent(written)
+    return written
+
+
+def _output(options: Options, config: Config) -> Output | None:
+    """None where twistd was told to log elsewhere than on its standard output, or would do so as a daemon."""
+    twistd = options.parent
+    if twistd is None or not twistd.get("nodaemon") or twistd.get("logger") or twistd.get("syslog"):
+        return None
+    if twistd.get("logfile") not in (None, "", "-"):
+        return None
+    return Output(sys.stdout, config.log.format, journal=is_journal(sys.stdout, os.environ))
