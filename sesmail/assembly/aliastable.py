@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from sesmail.aliases.cached import Cached
 from sesmail.aliases.sqlite import SqliteTable
@@ -12,6 +13,9 @@ from sesmail.assembly.whom import whom
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
 from sesmail.errors import MailError
+
+if TYPE_CHECKING:
+    from sesmail.aws.dynamodb import TablePlace
 
 _CONNECTIONS = 64
 
@@ -46,13 +50,19 @@ def _sqlite(config: Config, end: ExitStack | None) -> Table:
 def _dynamodb(config: Config) -> Table:
     # Only who has such a table waits until botocore is there.
     from sesmail.aliases.dynamodb import DynamoAliases
-    from sesmail.aws.dynamodb import DynamoTable, TablePlace
+    from sesmail.aws.dynamodb import DynamoTable
+
+    return DynamoAliases(DynamoTable(table_place(config), connections=_CONNECTIONS))
+
+
+def table_place(config: Config) -> TablePlace:
+    """Which table of DynamoDB, and as whom."""
+    from sesmail.aws.dynamodb import TablePlace
 
     given = config.aliases
-    place = TablePlace(
+    return TablePlace(
         table=given.dynamodb_table or "",
         region=given.region or config.storage.region,
         endpoint=given.endpoint,
         **whom(given, config),
     )
-    return DynamoAliases(DynamoTable(place, connections=_CONNECTIONS))

@@ -73,12 +73,13 @@ def ses_place(config: Config) -> SesPlace:
     return SesPlace(region=ses.region or config.storage.region, endpoint=ses.endpoint, **whom(ses, config))
 
 
-def _smtp(config: Config, end: ExitStack, pace: Paced) -> Courier:
+def smtp_settings(config: Config) -> SmtpSettings:
+    """Which server takes mail for everybody, and as whom."""
     given = config.smarthost
     password = given.password
     if given.secret_access_key:
         password = smtp_password(given.secret_access_key, region_of(given) or "")
-    settings = SmtpSettings(
+    return SmtpSettings(
         given.host,
         given.port,
         given.tls,
@@ -88,10 +89,15 @@ def _smtp(config: Config, end: ExitStack, pace: Paced) -> Courier:
         hostname=hostname(config),
         timeout=given.timeout,
     )
+
+
+def _smtp(config: Config, end: ExitStack, pace: Paced) -> Courier:
     try:
-        carrier = SmtpCourier(settings)
+        carrier = SmtpCourier(smtp_settings(config))
     except OSError as error:
-        raise Malformed(f"{given.ca_file} holds no certificates that can be used: {error.strerror or error}") from error
+        raise Malformed(
+            f"{config.smarthost.ca_file} holds no certificates that can be used: {error.strerror or error}"
+        ) from error
     end.callback(carrier.close)
     return _rated(carrier, config, pace)
 

@@ -27,7 +27,7 @@ def deposits(config: Config, rest: Rest, store_of: StoreOf, *, tell: Callable[[s
     seal_for = _sealing(config)
     boxes: dict[str, Box] = {}
     for one in given.mailboxes:
-        place = _store(config, one)
+        place = store_place(config, one)
         boxes.setdefault(one.address, Box(place, one.prefix, given.times == "utc", seal_for(one, place)))
     return Deposits(
         boxes,
@@ -65,7 +65,8 @@ def _sealing(config: Config) -> Callable[[DeliverMailbox, StorePlace], Seal | No
     return seal_for
 
 
-def _store(config: Config, one: DeliverMailbox) -> StorePlace:
+def store_place(config: Config, one: DeliverMailbox) -> StorePlace:
+    """The store of a mailbox of section deliver."""
     place = replace(default_store(config), url=one.url or config.storage.url)
     if place.url.startswith("file:"):
         return StorePlace(place.url)

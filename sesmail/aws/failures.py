@@ -47,7 +47,7 @@ _ABSENT = frozenset({"NotFound", "ConfigurationSetDoesNotExist", "ResourceNotFou
 _WRONG = frozenset(
     {"BadRequest", "InvalidParameterValue", "InvalidParameter", "Validation", "ValidationError", "Serialization"}
 )
-_CREDENTIALS = frozenset(
+CREDENTIALS = frozenset(
     {
         "AuthFailure",
         "ExpiredToken",
@@ -64,6 +64,7 @@ _CREDENTIALS = frozenset(
         "UnrecognizedClient",
     }
 )
+"""Codes of errors of whoever asks as nobody that AWS knows, without the word Exception at their end."""
 _TRANSIENT = frozenset(
     {"ConcurrentModification", "InternalFailure", "InternalServer", "InternalServerError", "InternalServiceError"}
 )
@@ -100,7 +101,7 @@ def _answered(response: Mapping[str, Any]) -> Outcome:
     name = code.rpartition("#")[2].removesuffix("Exception")
     if known := _KNOWN.get(name):
         return known(code, text, wait)
-    if name.startswith("AccessDenied") or name in _CREDENTIALS or status in (401, 403):
+    if name.startswith("AccessDenied") or name in CREDENTIALS or status in (401, 403):
         return _ours(code or str(status), text)
     if status == 413:
         return Outcome(552, "5.3.4", text or "message too large")

@@ -127,6 +127,18 @@ def queues(account: Account, urls: Sequence[str]) -> list[Statement]:
     return [_on(actions, [account.queue(url) for url in urls])] if urls else []
 
 
+def look(
+    account: Account, urls: Sequence[str], domains: Sequence[str], configuration_set: str | None = None
+) -> list[Statement]:
+    """To look whether all is as it has to be: what SES does with mail of these domains, and how much waits in these queues."""
+    identities = [account.arn("ses", f"identity/{domain}") for domain in domains]
+    sets = [account.arn("ses", f"configuration-set/{configuration_set}")] if configuration_set else []
+    found = [_on(["ses:DescribeActiveReceiptRuleSet", "ses:GetAccount"], ["*"])]
+    found += [_on(["ses:GetEmailIdentity"], identities)] if identities else []
+    found += [_on(["ses:GetConfigurationSet"], sets)] if sets else []
+    return [*found, *([_on(["sqs:GetQueueAttributes"], [account.queue(url) for url in urls])] if urls else [])]
+
+
 def confirm(topics: Sequence[str]) -> list[Statement]:
     """To confirm subscriptions of these topics, given by their ARNs."""
     return [_on(["sns:ConfirmSubscription"], list(topics))] if topics else []

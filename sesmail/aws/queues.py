@@ -42,6 +42,12 @@ class Received:
     count: int = 1
 
 
+def region_of(url: str) -> str | None:
+    """The region that one of AWS's own URLs names."""
+    named = _REGION.match(url)
+    return named[1] if named else None
+
+
 class QueueTrouble(Unavailable):
     """The queue could not be asked. `word` names the trouble, the same as long as it lasts: a code of AWS, or the name of an error."""
 
@@ -66,7 +72,6 @@ class Queue:
         sts_endpoint: str | None = None,
     ) -> None:
         self.url = place.url
-        named = _REGION.match(place.url)
         # Who calls tries again himself: he knows for how long it makes sense.
         self._made = LateClient(
             place,
@@ -75,7 +80,7 @@ class Queue:
             read_timeout=LONGEST_WAIT + read_timeout,
             connections=connections,
             sts_endpoint=sts_endpoint,
-            region=place.region or (named[1] if named else None),
+            region=place.region or region_of(place.url),
         )
 
     def receive(self, *, visibility: int, most: int = MOST, wait: int = LONGEST_WAIT) -> list[Received]:

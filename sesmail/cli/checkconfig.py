@@ -29,9 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Print ``ok`` and a summary, warnings on standard error. Raises ConfigError for what cannot be used, Malformed for such a table
     of aliases."""
     config = load(args.config)
-    if config.aliases.map is not None:
-        postfixmap.load(config.aliases.map)
-    _try_receiving(config)
+    try_out(config)
     for warning in config.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print(f"ok: {config.source or 'no file, the defaults'}")
@@ -40,8 +38,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _try_receiving(config: Config) -> None:
-    """Whatever can be known of it without asking anybody. Imported only where something is said about it."""
+def try_out(config: Config) -> None:
+    """Whatever can be known without asking anybody. Raises ConfigError, Malformed."""
+    if config.aliases.map is not None:
+        postfixmap.load(config.aliases.map)
+    # Imported only where something is said about mail that comes in.
     if not any((config.routing.routes, config.routing.catch_all, config.routing.in_store, config.lmtp_out.ca_file)):
         return
     from contextlib import ExitStack

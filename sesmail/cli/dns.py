@@ -83,7 +83,7 @@ def _check(found: Sequence[Wanted], args: argparse.Namespace) -> int:
 
     from sesmail.service.dnscheck import check, resolver
 
-    asked = resolver(reactor, _server(args.server))
+    asked = resolver(reactor, server_of(args.server))
 
     async def ask() -> list[list[Found]]:
         return [await check(asked, records(one)) for one in found]
@@ -109,7 +109,8 @@ def _status(states: Set[State]) -> int:
     return EXIT_TEMPORARY if State.UNKNOWN in states else 0
 
 
-def _server(text: str | None) -> tuple[str, int] | None:
+def server_of(text: str | None) -> tuple[str, int] | None:
+    """The DNS server that an argument names, if any. Raises Malformed."""
     if text is None:
         return None
     host, _, port = text.partition(":")

@@ -30,18 +30,22 @@ _NOT_HERE = ("_imaps", "_imap")
 
 def wanted(args: argparse.Namespace, config: Config, name: str) -> Wanted:
     """Of one domain. Raises Malformed, and Unavailable when SES cannot be asked for its tokens."""
+    known = without_keys(args, config, name)
+    keys = _given(args.dkim, known.region) or _asked(config, known.region, name)
+    return replace(known, tokens=keys.tokens, signer=keys.zone)
+
+
+def without_keys(args: argparse.Namespace, config: Config, name: str) -> Wanted:
+    """The same without the records of DKIM, for which nobody has to be asked. Raises Malformed."""
     region = args.region or config.ses.region or config.storage.region
     if not region:
         raise Malformed("name the region of SES with --region")
-    keys = _given(args.dkim, region) or _asked(config, region, name)
     return Wanted(
         name,
         region,
         mail_from=label("--mail-from", args.mail_from),
         host=host_name("--host", args.host) if args.host else config.submission.hostname or None,
         services=_services(config),
-        tokens=keys.tokens,
-        signer=keys.zone,
         dmarc=args.dmarc,
         reports=_address(args.reports),
         enforce=args.enforce,

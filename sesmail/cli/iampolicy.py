@@ -32,11 +32,16 @@ _CUT = "\0"
 def run(args: argparse.Namespace) -> int:
     """Print the policy. Raises ConfigError; Malformed where the configuration has nothing in AWS for it."""
     config = load(args.config)
-    domains = domain_names(args.domain)
-    account = Account(args.region or config.ses.region or config.storage.region or "*", args.account or _number(config))
-    statements = [one for purpose in args.purpose for one in _PURPOSES[purpose](config, account, domains, args)]
-    print(json.dumps(policies.document(statements), indent=2))
+    found = [one for purpose in args.purpose for one in statements(purpose, config, args)]
+    print(json.dumps(policies.document(found), indent=2))
     return 0
+
+
+def statements(purpose: str, config: Config, args: argparse.Namespace) -> list[Statement]:
+    """What it takes for one of the purposes, in as far as section storage and its neighbours say as whom. `args` has the options of the
+    command but for the purposes. Raises Malformed."""
+    account = Account(args.region or config.ses.region or config.storage.region or "*", args.account or _number(config))
+    return list(_PURPOSES[purpose](config, account, domain_names(args.domain), args))
 
 
 def _number(config: Config) -> str:
@@ -140,12 +145,18 @@ def _of_aliases(config: Config, account: Account, args: argparse.Namespace) -> A
     return account if args.region else replace(account, region=config.aliases.region or account.region)
 
 
+def _doctor(config: Config, account: Account, domains: Sequence[str], args: argparse.Namespace) -> Iterable[Statement]:
+    urls = [url for url in (config.queue.url, config.queue.dead_letter_url) if url]
+    yield from policies.look(account, urls, domains or config.mailboxes.domains or ["*"], config.ses.configuration_set)
+
+
 _PURPOSES: dict[str, Callable[[Config, Account, Sequence[str], argparse.Namespace], Iterable[Statement]]] = {
     "pop3": _pop3,
     "sort": _sort,
     "submit": _submit,
     "deliver": _deliver,
     "aliases": _aliases,
+    "doctor": _doctor,
 }
 
 

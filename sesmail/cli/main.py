@@ -225,7 +225,7 @@ def _dns(parser: argparse.ArgumentParser) -> None:
 
 
 def _iam_policy(parser: argparse.ArgumentParser) -> None:
-    purposes = ("pop3", "sort", "submit", "deliver", "aliases")
+    purposes = ("pop3", "sort", "submit", "deliver", "aliases", "doctor")
     parser.add_argument(
         "--for", dest="purpose", action="append", required=True, choices=purposes, help="what for; may be given several times"
     )
@@ -234,6 +234,13 @@ def _iam_policy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--region", metavar="REGION", help="region, instead of the configured one")
     parser.add_argument("--key", metavar="ARN", action="append", default=[], help="key of KMS with which mail is sealed")
     parser.add_argument("--table", metavar="NAME", help="table of aliases in DynamoDB")
+    _config(parser)
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    _domains(parser, required=False)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--server", metavar="ADDRESS", help="DNS server to ask, instead of the machine's")
     _config(parser)
 
 
@@ -250,6 +257,7 @@ def _deliver(parser: argparse.ArgumentParser) -> None:
 
 COMMANDS = (
     Command("check-config", "sesmail.cli.checkconfig", "Check the configuration and say what would be served.", _config),
+    Command("doctor", "sesmail.cli.doctor.command", "Look at everything, and say what is wrong and how to mend it.", _doctor),
     Command("serve", "sesmail.cli.serve", "Run the gateway in the foreground.", _config),
     Command("import-config", "sesmail.cli.importconfig", "Make a configuration from that of an older system.", _import_config),
     Command("passwd", "sesmail.cli.passwd", "Show and change the users of a password file.", _passwd),

@@ -21,8 +21,8 @@ RIGHTS = {
     "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
     "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
 }
-# What an admin's command asks for, with his own rights; and what the policy of a role is not about, but who may take that role.
-BESIDE = {"ses:GetEmailIdentity", "sts:AssumeRole"}
+# What the policy of a role is not about: who may take that role, and who one is, which everybody may ask.
+BESIDE = {"sts:AssumeRole", "sts:GetCallerIdentity"}
 
 
 def printed() -> set[str]:
@@ -41,6 +41,7 @@ def printed() -> set[str]:
         *policies.seal(["key"]),
         *policies.unseal(["key"]),
         *policies.aliases(account, "mail"),
+        *policies.look(account, ["https://sqs.eu-west-1.amazonaws.com/123456789012/mail"], ["example.com"], "outgoing"),
     ]
     lists = (one["Action"] for one in statements)
     return {action for one in lists for action in ([one] if isinstance(one, str) else one)}
