@@ -35,6 +35,7 @@ from sesmail.delivery.sorter import Sorter
 from sesmail.errors import MailError
 from sesmail.interfaces import StorePlace
 from sesmail.relay.courier import Courier
+from sesmail.relay.rate import Paced
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,17 @@ def receiving(
     *,
     store_of: StoreOf | None = None,
     unsealed_of: UnsealedOf | None = None,
+    pace: Paced | None = None,
 ) -> Receiving:
-    """`store_of`: what gives stores elsewhere already. Without `unsealed_of` sealed mail is brought into mailboxes alone. What is to be
-    closed at the end goes into `end`; that takes seconds at most.
+    """`store_of`, `pace`: what gives stores elsewhere already, and the pace to which others keep as well. Without `unsealed_of` sealed
+    mail is brought into mailboxes alone. What is to be closed at the end goes into `end`; that takes seconds at most.
 
     Raises ConfigError for what only shows now: targets, the map, certificates, credentials.
     """
     if problems := list(bad_targets(config)):
         raise ConfigError(problems)
     try:
-        return _receiving(config, end, store_of or blocking_stores(clients(config)), unsealed_of)
+        return _receiving(config, end, store_of or blocking_stores(clients(config)), unsealed_of, pace)
     except MailError as error:
         raise ConfigError([Problem(Where(config.source or "configuration"), "", str(error))]) from error
 
@@ -90,13 +92,15 @@ def intake(config: Config) -> Intake:
     return receiving(config, ExitStack()).intake
 
 
-def _receiving(config: Config, end: ExitStack, store_of: StoreOf, unsealed_of: UnsealedOf | None) -> Receiving:
+def _receiving(
+    config: Config, end: ExitStack, store_of: StoreOf, unsealed_of: UnsealedOf | None, pace: Paced | None
+) -> Receiving:
     table = address_map(config)
     where = places(config)
     people = residents(config, where, store_of)
     known = Addresses(config, people, table, alias_table(config, end))
     plans = routing(config, known.model, home(config, where, people), known.ours)
-    outward = outward_courier(config, end)
+    outward = outward_courier(config, end, pace)
     carriers = agents(config, outward.send, end)
     box = inbox(config, store_of, unsealed_of)
     sorter = Sorter(box, plans, carriers, store_of, count=known.count)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Protocol
 
 from sesmail.errors import Limited
 
 ACCOUNTS = 10_000
+
+
+class Delayed(Protocol):
+    """See LoginDelay. `check` raises Unavailable, too, where that cannot be known."""
+
+    def check(self, name: str) -> None: ...
+    def record(self, name: str) -> None: ...
 
 
 class LoginDelay:

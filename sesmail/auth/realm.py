@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import implementer
 from zope.interface.interface import InterfaceClass
 
-from sesmail.auth.logindelay import LoginDelay
+from sesmail.auth.logindelay import Delayed
 from sesmail.interfaces import Account, Client
 
 # Ends a session; what it returns may be awaited (a coroutine or a Deferred) and is ready when everything is released.
@@ -23,7 +23,7 @@ class Realm:
     """Raises NotImplementedError for an interface that nobody serves, Limited when that interface's delay forbids the login."""
 
     def __init__(
-        self, factories: Mapping[InterfaceClass, Factory], delays: Mapping[InterfaceClass, LoginDelay] | None = None
+        self, factories: Mapping[InterfaceClass, Factory], delays: Mapping[InterfaceClass, Delayed] | None = None
     ) -> None:
         self._factories = dict(factories)
         self._delays = dict(delays or {})

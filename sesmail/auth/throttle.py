@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import IRealm, Portal
@@ -42,6 +42,20 @@ class Limits:
     address: int = 30
     wait: float = 2.0
     longest: float = 300.0
+
+
+class Attempted(Protocol):
+    """See Attempt. Never raises."""
+
+    def refused(self) -> None: ...
+    def accepted(self) -> None: ...
+    def undecided(self) -> None: ...
+
+
+class Throttled(Protocol):
+    """See Throttle. `enter` raises Unavailable, too, where that cannot be known."""
+
+    def enter(self, account: str, peer: str) -> Attempted: ...
 
 
 class Throttle:
@@ -170,7 +184,7 @@ class ThrottledPortal(Portal):
     Tokens count by address alone: their user names mean nothing, and many may share one.
     """
 
-    def __init__(self, realm: IRealm, checkers: Iterable[ICredentialsChecker], throttle: Throttle, names: Names) -> None:
+    def __init__(self, realm: IRealm, checkers: Iterable[ICredentialsChecker], throttle: Throttled, names: Names) -> None:
         super().__init__(realm, checkers)
         self._throttle = throttle
         self._names = names

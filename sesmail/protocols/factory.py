@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IAddress, IOpenSSLServerConnectionCreato
 from twisted.internet.protocol import ServerFactory
 from twisted.internet.task import LoopingCall
 
-from sesmail.protocols.limits import Connections
+from sesmail.protocols.limits import Counted
 from sesmail.protocols.session import Listener, Session
 
 L = TypeVar("L", bound=Listener)
@@ -32,7 +32,7 @@ class SessionFactory(ServerFactory):
         self,
         session: Callable[[L], Session],
         listener: Callable[..., L],
-        connections: Connections,
+        connections: Counted,
         *,
         tls: IOpenSSLServerConnectionCreator | None,
         implicit: bool,
@@ -48,6 +48,11 @@ class SessionFactory(ServerFactory):
             sessions=self.sessions,
         )
         self._session = session
+
+    @property
+    def open(self) -> int:
+        """Sessions that live."""
+        return len(self.sessions)
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """A session; limits are looked at when it is connected, since only then the real peer is known."""

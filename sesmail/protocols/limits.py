@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Protocol
 
 from sesmail.peers import source
+
+
+class Counted(Protocol):
+    """See Connections. Never raises."""
+
+    def enter(self, peer: str) -> bool: ...
+    def leave(self, peer: str) -> None: ...
 
 
 class Connections:

@@ -19,7 +19,7 @@ from sesmail.counters import Counter, Gauge
 from sesmail.errors import MailError
 from sesmail.peers import spelled
 from sesmail.protocols.failures import known
-from sesmail.protocols.limits import Connections
+from sesmail.protocols.limits import Counted
 from sesmail.protocols.lineserver import Gone, LineServer
 from sesmail.protocols.policy import LoginPolicy, SessionPolicy
 
@@ -38,7 +38,7 @@ class Listener:
     """What all sessions of one listener share. `starttls` is set where TLS may begin within a session."""
 
     policy: SessionPolicy
-    connections: Connections
+    connections: Counted
     starttls: IOpenSSLServerConnectionCreator | None
     implicit: bool
     clock: IReactorTime

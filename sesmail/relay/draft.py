@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from sesmail.disk import troubles, write_all
 from sesmail.errors import Limited, Unavailable
@@ -16,15 +17,21 @@ _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _TRIES = 10
 
 
+class Told(Protocol):
+    """Who wants to know when the message comes in: before anybody can see it, then either when it is there or when it is not."""
+
+    def coming(self, id: str) -> None: ...
+    def committed(self, id: str) -> None: ...
+    def failed(self, id: str) -> None: ...
+
+
 class Draft:
     """Blocking, for one thread at a time. It ends with `commit` or with `discard`; any error of the others calls for `discard`."""
 
-    def __init__(
-        self, folders: Folders, record: Record, new_id: Callable[[], str], reserve: int, committed: Callable[[str], None]
-    ) -> None:
+    def __init__(self, folders: Folders, record: Record, new_id: Callable[[], str], reserve: int, told: Told) -> None:
         self._folders = folders
         self._record = record
-        self._committed = committed
+        self._told = told
         self._size = 0
         self._begun = False
         with troubles():
@@ -69,14 +76,16 @@ class Draft:
         try:
             with troubles():
                 self._write_last(*last)
+                self._told.coming(self.id)
                 self._place()
         except BaseException:
             with troubles():
                 self._folders.queue.forget(self.id)
+            self._told.failed(self.id)
             self.discard()
             raise
         self._close()
-        self._committed(self.id)
+        self._told.committed(self.id)
 
     def _write_last(self, *last: bytes) -> None:
         if not self._begun:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from sesmail.errors import Limited
 
@@ -15,6 +16,13 @@ _HOUR = 3600.0
 class _Spent:
     amount: float
     at: float
+
+
+class Spent(Protocol):
+    """See Hourly. Raises Unavailable, too, where that cannot be known."""
+
+    def check(self, account: str, recipients: int) -> None: ...
+    def spend(self, account: str, recipients: int) -> None: ...
 
 
 class Hourly:

@@ -17,9 +17,12 @@ from sesmail.mail.outcome import Verdict
 from sesmail.relay.disk import Folder
 from sesmail.relay.folders import Folders
 from sesmail.relay.record import State, read_record, read_state
-from sesmail.relay.schedule import Schedule
+from sesmail.relay.schedule import Due
 
 log = logging.getLogger(__name__)
+
+# Behind the name of a state that is being written.
+PARTIAL = ".new"
 
 _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -70,7 +73,7 @@ class Message:
         id: str,
         file: BinaryIO,
         folders: Folders,
-        schedule: Schedule,
+        schedule: Due,
         unwritten: MutableMapping[str, State],
         *,
         begun: bool,
@@ -81,11 +84,12 @@ class Message:
         self._folders = folders
         self._schedule = schedule
         self._unwritten = unwritten
-        self._begun = begun
         self._closed = closed
         self.record, self._start = read_record(file, os.fstat(file.fileno()).st_size)
         stored = load_state(folders.state, id)
         self._has_state = stored is not None
+        # Another process may have made the attempt that was promised.
+        self._begun = begun = begun and self.record.progress.attempt == 1 and stored is None
         self.state = unwritten.get(id) or stored or State()
         self.in_doubt = not begun and self.record.progress.attempt > self.state.ended
 
@@ -133,7 +137,7 @@ class Message:
         return True
 
     def _write_state(self, due: float) -> None:
-        folder, partial = self._folders.state, self.id + ".new"
+        folder, partial = self._folders.state, self.id + PARTIAL
         try:
             fd = os.open(partial, _WRITE, 0o600, dir_fd=folder.fd)
             try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sesmail.errors import Limited, Malformed, NoSuchMailbox, Refused
 from sesmail.interfaces import Account
 from sesmail.mail.address import Address, same
-from sesmail.relay.hourly import Hourly
+from sesmail.relay.hourly import Spent
 
 # May this account (its canonical name) send as this address? Raises Unavailable when that could not be found out.
 MaySendAs = Callable[[str, str], Awaitable[bool]]
@@ -48,7 +48,7 @@ class Policy:
         may_send_as: MaySendAs,
         accepts: Accepts,
         check_domain: CheckDomain | None = None,
-        hourly: Hourly | None = None,
+        hourly: Spent | None = None,
     ) -> None:
         self._rules = rules
         self._may_send_as = may_send_as

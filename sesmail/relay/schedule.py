@@ -5,9 +5,23 @@ from __future__ import annotations
 import heapq
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 # Old entries stay in the heap until they come up; more of them than of others, and the heap is built anew.
 _STALE = 1000
+
+
+class Due(Protocol):
+    """See Schedule."""
+
+    def __len__(self) -> int: ...
+    def __contains__(self, id: str) -> bool: ...
+    def promise(self, id: str, due: float) -> None: ...
+    def put(self, id: str, due: float) -> None: ...
+    def drop(self, id: str) -> None: ...
+    def due(self, id: str) -> float | None: ...
+    def next(self) -> float | None: ...
+    def take(self, now: float, limit: int, again: float, busy: Callable[[str], bool]) -> list[str]: ...
 
 
 class Schedule:
@@ -28,6 +42,10 @@ class Schedule:
         """Have it come up then, and no more when it was to come up before."""
         with self._lock:
             self._put(id, due)
+
+    def promise(self, id: str, due: float) -> None:
+        """The same, for a message that comes into the spool now, and whose first attempt its own process makes before."""
+        self.put(id, due)
 
     def drop(self, id: str) -> None:
         """It does not come up any more."""

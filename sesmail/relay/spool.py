@@ -19,9 +19,9 @@ from sesmail.mail.envelope import Envelope
 from sesmail.relay.disk import Folder
 from sesmail.relay.draft import Draft
 from sesmail.relay.folders import Folders, Hold
-from sesmail.relay.message import Message, open_locked
+from sesmail.relay.message import PARTIAL, Message, open_locked
 from sesmail.relay.record import Progress, Record, State, is_id
-from sesmail.relay.schedule import Schedule
+from sesmail.relay.schedule import Due, Schedule
 
 log = logging.getLogger(__name__)
 
@@ -36,15 +36,26 @@ _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, err
 class Spool:
     """Blocking and thread-safe. `now` gives Unix time, `new_id` a new id (`record.is_id`) that never repeats itself.
 
-    `reserve`: octets of the disk that new messages leave free. `schedule` knows when each message is due.
+    `reserve`: octets of the disk that new messages leave free. `schedule` knows when each message is due. `held`: another process of
+    this gateway holds the spool for all of them.
     """
 
-    def __init__(self, folder: Path, *, now: Callable[[], float], new_id: Callable[[], str], reserve: int = RESERVE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        now: Callable[[], float],
+        new_id: Callable[[], str],
+        reserve: int = RESERVE,
+        schedule: Due | None = None,
+        held: bool = False,
+    ) -> None:
         self._root = folder
         self._now = now
         self._new_id = new_id
         self._reserve = reserve
-        self.schedule = Schedule()
+        self.schedule: Due = Schedule() if schedule is None else schedule
+        self._held = held
         self._hold: Hold | None = None
         self._open_folders: Folders | None = None
         self._lock = threading.Lock()
@@ -60,7 +71,7 @@ class Spool:
         """
         self._open_folders = folders = Folders(self._root, make=True)
         try:
-            self._hold = Hold(self._root)
+            self._hold = None if self._held else Hold(self._root)
             with troubles():
                 swept = _sweep_new(folders.new)
                 self._scan(folders)
@@ -101,13 +112,17 @@ class Spool:
         """
         now = self._now()
         progress = Progress(0, 1, int(now)) if attempt else Progress(0, 0, 0)
+        told = _Promised(self) if attempt else _Unpromised(self)
+        return Draft(self.folders, Record(envelope, now, report, progress), self._new_id, self._reserve, told)
 
-        def committed(id: str) -> None:
-            if attempt:
-                self._promised.add(id)
-            self.schedule.put(id, self._now() + (UNCLAIMED if attempt else 0))
+    def promise(self, id: str) -> None:
+        """The first attempt with the message that comes in is made by this process, or when that has not happened for a while."""
+        self._promised.add(id)
+        self.schedule.promise(id, self._now() + UNCLAIMED)
 
-        return Draft(self.folders, Record(envelope, now, report, progress), self._new_id, self._reserve, committed)
+    def put(self, id: str) -> None:
+        """The message that has come in is due."""
+        self.schedule.put(id, self._now())
 
     def busy(self, id: str) -> bool:
         """True while somebody in this process has the message in his hands."""
@@ -140,7 +155,7 @@ class Spool:
                 file.close()
                 raise
         except NoSuchMessage:
-            self._forget(id)
+            self.forget(id)
             raise
         except Malformed as error:
             raise self._set_aside(id, error.public) from error
@@ -154,7 +169,8 @@ class Spool:
     def _release(self, id: str) -> None:
         self._busy.discard(id)
 
-    def _forget(self, id: str) -> None:
+    def forget(self, id: str) -> None:
+        """There is no such message."""
         self.schedule.drop(id)
         self._promised.discard(id)
         self._unwritten.pop(id, None)
@@ -164,7 +180,7 @@ class Spool:
         with troubles():
             os.rename(id, id, src_dir_fd=folders.queue.fd, dst_dir_fd=folders.held.fd)
             folders.sync(folders.held, folders.queue)
-        self._forget(id)
+        self.forget(id)
         log.error("message %s cannot be read and is held: %s", id, why)
         return NoSuchMessage(cause=why)
 
@@ -212,7 +228,9 @@ class Spool:
                 log.warning("there is a file in the queue that is no message: %r", name)
         # A message leaves before its state does, so what is left is of no message, or of one that is held, or half written.
         for name in due.keys() - set(folders.held.names()):
-            folders.state.forget(name)
+            # Where others are at work it may be one of them who writes it.
+            if not (self._held and folders.queue.has(name.removesuffix(PARTIAL))):
+                folders.state.forget(name)
 
 
 def _times(folder: Folder) -> Iterator[tuple[str, float]]:
@@ -231,3 +249,27 @@ def _sweep_new(folder: Folder) -> int:
         except (Busy, NoSuchMessage):
             continue
     return swept
+
+
+class _Promised:
+    """See draft.Told. What is promised must be known to all who try messages before they can see it."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.coming = spool.promise
+        self.failed = spool.forget
+
+    def committed(self, id: str) -> None:
+        """Nothing new."""
+
+
+class _Unpromised:
+    """See draft.Told."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.committed = spool.put
+
+    def coming(self, id: str) -> None:
+        """Who came for it now would find nothing."""
+
+    def failed(self, id: str) -> None:
+        """Nobody knew."""

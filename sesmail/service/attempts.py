@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from sesmail.errors import Unavailable
 from sesmail.mail.outcome import Outcome
 from sesmail.relay.queue import Ear, Queue, answer
+from sesmail.relay.spool import Spool
 from sesmail.service.workers import Workers
 
 _log = logging.getLogger(__name__)
@@ -133,3 +135,30 @@ class Retries(Service):
         if self._under_way == self._most - 1:
             self._in(PAUSE)
         self.reckon()
+
+
+class Settling(Service):
+    """In a process that leaves it to another to try messages again: makes durable every few seconds what happened here."""
+
+    def __init__(self, spool: Spool, spooling: Workers, clock: IReactorTime) -> None:
+        self.setName("settling")
+        self._spool = spool
+        self._spooling = spooling
+        self._settles = LoopingCall(self._settle)
+        self._settles.clock = clock
+
+    def startService(self) -> None:
+        super().startService()
+        self._settles.start(LOOK, now=False)
+
+    def stopService(self) -> None:
+        super().stopService()
+        if self._settles.running:
+            self._settles.stop()
+
+    def reckon(self) -> None:
+        """An attempt has ended: the other process knows when the next one is due."""
+
+    def _settle(self) -> Deferred[None]:
+        settled = Deferred.fromCoroutine(self._spooling.run(self._spool.settle))
+        return settled.addErrback(lambda failure: _log.error("the spool cannot be written: %s", failure.value))

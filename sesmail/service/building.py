@@ -49,6 +49,7 @@ from sesmail.service.reception import reception
 from sesmail.service.reloading import Load, Reloading, TakeOn
 from sesmail.service.selfsigned import self_signed
 from sesmail.service.sending import Sending, submission
+from sesmail.service.shared import Shared, alone
 from sesmail.service.snsdoor import SnsService, sns_doors
 from sesmail.service.summaries import Summaries, settings
 from sesmail.service.workers import Workers
@@ -62,14 +63,14 @@ READ_THREADS = 16
 OTHER_FILES = 256
 
 
-def build(config: Config, reactor: Any, load: Load) -> Gateway:
-    """The service for this configuration, not yet started, which reads it again by `load`. Makes state_dir, and a self-signed
-    certificate where one is to be made. Raises ConfigError for what only shows now: certificates, endpoints, checkers."""
+def build(config: Config, reactor: Any, load: Load, shared: Shared | None = None) -> Gateway:
+    """The service for this configuration, not yet started, which reads it again by `load`; without `shared` it is alone.
+    Makes state_dir, and a self-signed certificate where one is to be made. Raises ConfigError for what only shows now: certificates, endpoints, checkers."""
     logs.join(config.log.level, config.log.format)
     for warning in config.warnings:
         _log.warning("%s", warning)
     with explained(config):
-        gateway = _built(config, reactor, load)
+        gateway = _built(config, reactor, load, shared or alone(config, reactor))
         # What is imported by now stays for ever. Left to the garbage collector, each of its full passes (a large listing
         # brings one about) would look through all of it and hold the reactor for some 30 ms.
         gc.collect()
@@ -98,15 +99,16 @@ def _problem(config: Config, key: str, message: str) -> ConfigError:
     return ConfigError([Problem(Where(config.source or "configuration"), key, message)])
 
 
-def _built(config: Config, reactor: Any, load: Load) -> Gateway:
+def _built(config: Config, reactor: Any, load: Load, shared: Shared) -> Gateway:
     make_room(_files(config))
     _make_embedded_store(config)
-    house = _House(config, reactor)
+    house = _House(config, reactor, shared)
     portal = house.portal({IMailbox: logins.pop3_mailbox(house.maildrops), IVisitor: visitor, **house.sending()})
     certificates = house.certificates()
     house.listen(portal, certificates)
-    house.show(portal, certificates)
-    house.collect()
+    if shared.first:
+        house.show(portal, certificates)
+        house.collect()
     house.reload(load, portal, certificates)
     return house.gateway
 
@@ -121,9 +123,10 @@ def _files(config: Config) -> int:
 class _House:
     """What the parts of a gateway share, and the parts that are made of it. Everything that runs goes into `gateway`."""
 
-    def __init__(self, config: Config, reactor: Any) -> None:
+    def __init__(self, config: Config, reactor: Any, shared: Shared) -> None:
         self._config = config
         self._reactor = reactor
+        self._shared = shared
         waiting = config.limits.connections
         self._workers = Workers(reactor, "logins", config.service.login_workers, waiting)
         # What a session reads ahead waits here too.
@@ -136,16 +139,17 @@ class _House:
         self._readers = maildrops.readers(config, reactor, reading, reached, unsealed)
         self._store_of = stores.blocking_stores(reached)
         self._end = ExitStack()
-        self._mail = receiving(config, self._end, store_of=self._store_of, unsealed_of=for_delivery(unsealing(config, keys)))
+        opens = for_delivery(unsealing(config, keys))
+        self._mail = receiving(config, self._end, store_of=self._store_of, unsealed_of=opens, pace=shared.pace)
         self.gateway = Gateway(self._readers, config.service.drain, reactor)
         for workers in (self._workers, reading, opening):
             workers.setServiceParent(self.gateway)
-        if config.aliases.table == "dynamodb" and self._mail.aliases is not None:
+        if shared.first and config.aliases.table == "dynamodb" and self._mail.aliases is not None:
             FirstLook(config, reactor, self._mail.aliases).setServiceParent(self.gateway)
         self.maildrops = self._maildrops()
 
     def _maildrops(self) -> Maildrops:
-        lock = locks.lock(self._config, self._reactor, self._workers, self._store_of)
+        lock = locks.lock(self._config, self._reactor, self._workers, self._store_of, self._shared)
         if isinstance(lock, BucketLock):
             locks.TryOut(lock, locks.to_try_out(self._config)).setServiceParent(self.gateway)
         return maildrops.maildrops(self._config, self._reactor, self._readers, self._workers, self._store_of, lock)
@@ -156,18 +160,18 @@ class _House:
             return {}
         deliver = self._mail.local.deliver
         carrier = courier(self._config, deliver, self._mail.outward)
-        sending = Sending(self._config, self._reactor, carrier, deliver, self._end.close)
+        sending = Sending(self._config, self._reactor, carrier, deliver, self._end.close, self._shared)
         sending.setServiceParent(self.gateway)
         self.gateway.sending = sending
         people = People(self._mail.routing, self._mail.senders, self._workers)
-        return {ISubmission: submission(self._config, self._reactor, sending, people)}
+        return {ISubmission: submission(self._config, self._reactor, sending, people, self._shared.hourly)}
 
     def portal(self, factories: dict[InterfaceClass, Factory]) -> ThrottledPortal:
         """Who may log in, and what he is given then."""
         asked = self._checkers(self._config)
         self._closing = logins.Closing(asked.values(), self._reactor)
         self._closing.setServiceParent(self.gateway)
-        return logins.portal(self._config, self._reactor, factories, asked)
+        return logins.portal(self._config, factories, asked, self._shared)
 
     def _checkers(self, config: Config) -> dict[str, ICredentialsChecker]:
         where = stores.places(config)
@@ -217,9 +221,9 @@ class _House:
         if self._config.lmtp.listeners:
             taker, taking = reception(self._config, self._reactor, self._mail.routing, self._mail.local.deliver)
             taking.setServiceParent(self.gateway)
-        for listener, factory in doors(self._config, self._reactor, portal, certificates, taker):
+        for listener, factory in doors(self._config, self._reactor, portal, certificates, self._shared.connections, taker):
             self.gateway.listen(listener, factory)
-        if self._config.sns.listeners:
+        if self._config.sns.listeners and self._shared.first:
             sns = SnsService(self._config, self._reactor, self._mail.intake)
             sns.setServiceParent(self.gateway)
             for listener, site in sns_doors(self._config, self._reactor, sns.door, certificates):

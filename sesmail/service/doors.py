@@ -12,22 +12,27 @@ from sesmail.config.listeners import Listener as Listening
 from sesmail.config.table import Config
 from sesmail.interfaces import Reception
 from sesmail.protocols.factory import SessionFactory
-from sesmail.protocols.limits import Connections
+from sesmail.protocols.limits import Counted
 from sesmail.protocols.pop3.factory import POP3Factory
 from sesmail.protocols.pop3.policy import Policy as POP3Policy
 from sesmail.protocols.smtp.factory import LMTPFactory, SubmissionFactory
 from sesmail.protocols.smtp.policy import LMTPPolicy
 from sesmail.protocols.smtp.policy import Policy as SubmissionPolicy
 from sesmail.service.certificates import CertificateStore
-from sesmail.service.listeners import BadEndpoint, Listener
+from sesmail.service.listeners import BadEndpoint, Endpoints, Listener
 
 
 def doors(
-    config: Config, reactor: Any, portal: Portal, store: CertificateStore | None, reception: Reception | None = None
+    config: Config,
+    reactor: Any,
+    portal: Portal,
+    store: CertificateStore | None,
+    connections: Counted,
+    reception: Reception | None = None,
+    endpoints: Endpoints | None = None,
 ) -> Iterator[tuple[Listener, SessionFactory]]:
-    """Every door of the configuration; all share the limits on connections. `reception` takes the mail of LMTP, where that is spoken.
-    Raises BadEndpoint."""
-    connections = Connections(config.limits.connections, config.limits.connections_per_address)
+    """Every door of the configuration; all share `connections`. `reception` takes the mail of LMTP, where that is spoken. `endpoints`: see
+    Listener. Raises BadEndpoint."""
 
     def pop3(one: Listening) -> SessionFactory:
         return POP3Factory(portal, _pop3(config), connections, **_secured(one, store), clock=reactor)
@@ -50,7 +55,7 @@ def doors(
     for option, listeners, make, socket in kinds:
         for one in listeners:
             factory = make(one)
-            yield _listener(option, one, factory, reactor, store, socket), factory
+            yield _listener(option, one, factory, reactor, store, {**socket, "endpoints": endpoints}), factory
 
 
 def _secured(one: Listening, store: CertificateStore | None) -> dict[str, Any]:

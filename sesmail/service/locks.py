@@ -14,10 +14,11 @@ from sesmail.config.stores import default_store, prefix_of, store_of
 from sesmail.config.table import Config
 from sesmail.errors import Unavailable
 from sesmail.interfaces import NO_STORE, StorePlace
+from sesmail.service.shared import Shared
 from sesmail.service.workers import Workers
 from sesmail.storage.bucketlock import BucketLock, Later, Run
 from sesmail.storage.keys import probe_key
-from sesmail.storage.lock import Lock, NoLock, ProcessLock
+from sesmail.storage.lock import Lock, NoLock
 from sesmail.storage.store import Store
 
 P = ParamSpec("P")
@@ -27,15 +28,15 @@ T = TypeVar("T")
 PATIENCE = 10.0
 
 
-def lock(config: Config, reactor: IReactorTime, workers: Workers, of: Callable[[StorePlace], Store]) -> Lock:
+def lock(config: Config, reactor: IReactorTime, workers: Workers, of: Callable[[StorePlace], Store], shared: Shared) -> Lock:
     """Leases are taken in the pool `workers`."""
     mailboxes = config.mailboxes
     if mailboxes.lock == "none":
         return NoLock()
-    process = ProcessLock(mailboxes.lock_idle)
     if mailboxes.lock == "process":
-        return process
-    return BucketLock(process, of, patient(workers, reactor), later(reactor), seconds=mailboxes.lock_lease)
+        return shared.lock
+    run, wait = patient(workers, reactor), later(reactor)
+    return BucketLock(shared.lock, of, run, wait, seconds=mailboxes.lock_lease, gateway=shared.gateway)
 
 
 def patient(workers: Workers, clock: IReactorTime, seconds: float = PATIENCE) -> Run:

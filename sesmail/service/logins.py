@@ -18,17 +18,18 @@ from sesmail.assembly.stores import parts
 from sesmail.auth import plugins
 from sesmail.auth.chain import FirstOf
 from sesmail.auth.grants import Grant, PlaceAt
-from sesmail.auth.logindelay import LoginDelay
+from sesmail.auth.logindelay import Delayed
 from sesmail.auth.names import fold
 from sesmail.auth.plugins import Settings, Tools
 from sesmail.auth.realm import Factory, Logout, Realm
 from sesmail.auth.static import StaticUser
-from sesmail.auth.throttle import Limits, Throttle, ThrottledPortal
+from sesmail.auth.throttle import ThrottledPortal
 from sesmail.aws.sessions import check
 from sesmail.config.table import Config, User
 from sesmail.interfaces import Account, Client, Place, StorePlace
 from sesmail.protocols.pop3.mailbox import PopMailbox
 from sesmail.service.passwdfiles import PasswdFiles
+from sesmail.service.shared import Shared
 from sesmail.service.workers import Workers
 from sesmail.storage.keys import Places
 from sesmail.storage.maildrop import Maildrops
@@ -60,18 +61,16 @@ def checkers(
 
 def portal(
     config: Config,
-    reactor: IReactorTime,
     factories: Mapping[InterfaceClass, Factory],
     asked: Mapping[str, ICredentialsChecker],
+    shared: Shared,
 ) -> ThrottledPortal:
     """The one portal of all protocols, behind the throttle. `factories` make what each of them asks for."""
-    auth = config.auth
-    delays: dict[InterfaceClass, LoginDelay] = {}
-    if config.pop3.login_delay:
-        delays[IMailbox] = LoginDelay(config.pop3.login_delay, reactor.seconds)
+    delays: dict[InterfaceClass, Delayed] = {}
+    if shared.login_delay is not None:
+        delays[IMailbox] = shared.login_delay
     realm = Realm(factories, delays)
-    limits = Limits(auth.throttle_account, auth.throttle_address, auth.throttle_wait, auth.throttle_longest)
-    return ThrottledPortal(realm, [FirstOf(asked.values())], Throttle(limits, reactor.seconds), names(config))
+    return ThrottledPortal(realm, [FirstOf(asked.values())], shared.throttle, names(config))
 
 
 def place_at(config: Config) -> PlaceAt:

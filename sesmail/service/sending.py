@@ -21,15 +21,16 @@ from sesmail.errors import MailError
 from sesmail.interfaces import Account, Client, Deliver
 from sesmail.relay.courier import Courier
 from sesmail.relay.domains import Domains
-from sesmail.relay.hourly import Hourly
+from sesmail.relay.hourly import Spent
 from sesmail.relay.policy import Policy, Rules
 from sesmail.relay.queue import Queue
 from sesmail.relay.retry import Retry
 from sesmail.relay.spool import Spool
 from sesmail.relay.submission import AccountSubmission, Settings, Submissions
-from sesmail.service.attempts import FirstAttempts, Retries
+from sesmail.service.attempts import FirstAttempts, Retries, Settling
 from sesmail.service.people import People
 from sesmail.service.resolver import Resolver
+from sesmail.service.shared import Shared
 from sesmail.service.workers import Workers, within
 
 _log = logging.getLogger(__name__)
@@ -43,11 +44,13 @@ class Sending(Service):
     `end` is called in a worker when no attempt is under way any more.
     """
 
-    def __init__(self, config: Config, reactor: Any, courier: Courier, deliver: Deliver, end: Callable[[], None]) -> None:
+    def __init__(
+        self, config: Config, reactor: Any, courier: Courier, deliver: Deliver, end: Callable[[], None], shared: Shared
+    ) -> None:
         self.setName("sending")
         relay, waiting = config.relay, config.limits.connections
         self._clock: IReactorTime = reactor
-        self.spool = Spool(Path(relay.spool), now=time.time, new_id=new_id)
+        self.spool = Spool(Path(relay.spool), now=time.time, new_id=new_id, schedule=shared.schedule, held=shared.spool_held)
         self.spooling = Workers(reactor, "spooling", SPOOL_THREADS, waiting * 2)
         self.carrying = Workers(reactor, "sending", relay.workers, waiting, daemon=True)
         self._ending = Workers(reactor, "ending", 1, 0, daemon=True)
@@ -61,24 +64,33 @@ class Sending(Service):
             now=time.time,
             chance=random.random,
         )
+        self._shared = shared
+        self._again = self._trying(max(1, relay.workers // 2)) if shared.first else self._settling()
+        self.first = FirstAttempts(self.queue, self.carrying, reactor, config.submission.hold, self._again.reckon)
+
+    def _trying(self, most: int) -> Retries:
         # New mail must not wait for mail that fails: half of the workers are kept for it.
-        self._retries = Retries(self.queue, self.spooling, self.carrying, reactor, time.time, max(1, relay.workers // 2))
-        self.first = FirstAttempts(self.queue, self.carrying, reactor, config.submission.hold, self._retries.reckon)
+        again = Retries(self.queue, self.spooling, self.carrying, self._clock, time.time, most)
+        self._shared.rescheduled(again.reckon)
+        return again
+
+    def _settling(self) -> Settling:
+        return Settling(self.spool, self.spooling, self._clock)
 
     def startService(self) -> None:
         """Raises SystemExit, having logged one line, when the spool cannot be had."""
         try:
-            self.spool.open()
+            self.spool.open() if self._shared.first else self.spool.join()
         except MailError as error:
             _log.critical("%s", error)
             raise SystemExit(1) from None
         super().startService()
-        for part in (self.spooling, self.carrying, self._ending, self._retries):
+        for part in (self.spooling, self.carrying, self._ending, self._again):
             part.startService()
 
     async def drain(self, seconds: float) -> None:
         """Begin no further attempt, and wait for those that have begun, but not longer than that. What is left is in the spool."""
-        self._retries.stopService()
+        self._again.stopService()
         await self.spooling.stopService()
         ended = self.carrying.stopService()
         if await within(seconds, ended, self._clock):
@@ -90,7 +102,7 @@ class Sending(Service):
         super().stopService()
 
 
-def submission(config: Config, reactor: Any, sending: Sending, people: People) -> Factory:
+def submission(config: Config, reactor: Any, sending: Sending, people: People, hourly: Spent | None) -> Factory:
     """What a submission session gets of its account."""
     options = config.submission
     settings = Settings(
@@ -100,7 +112,7 @@ def submission(config: Config, reactor: Any, sending: Sending, people: People) -
         allow_ses_headers=options.allow_ses_headers,
     )
     submissions = Submissions(
-        _policy(config, reactor, people),
+        _policy(config, reactor, people, hourly),
         sending.spool,
         sending.spooling.run,
         sending.first,
@@ -115,7 +127,7 @@ def submission(config: Config, reactor: Any, sending: Sending, people: People) -
     return open_for
 
 
-def _policy(config: Config, reactor: Any, people: People) -> Policy:
+def _policy(config: Config, reactor: Any, people: People, hourly: Spent | None) -> Policy:
     options, known = config.submission, names(config)
     rules = Rules(
         grants={known.complete(grant.account.encode()): frozenset(grant.addresses) for grant in options.grants},
@@ -129,7 +141,7 @@ def _policy(config: Config, reactor: Any, people: People) -> Policy:
         may_send_as=people.may_send_as,
         accepts=people.accepts,
         check_domain=_check_domain(reactor) if options.check_domains else None,
-        hourly=Hourly(options.account_rate, reactor.seconds) if options.account_rate else None,
+        hourly=hourly,
     )
 
 

@@ -1,12 +1,11 @@
-"""The exclusive right to a maildrop among all gateways of a bucket: the lock of this process, and then a lease in the bucket.
+"""The exclusive right to a maildrop among all gateways of a bucket: the lock within this one, and then a lease in the bucket.
 
-Where the bucket cannot help, the lock of this process has to do: the right is courtesy, and mail must be read without it too.
+Where the bucket cannot help, that lock has to do: the right is courtesy, and mail must be read without it too.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -14,7 +13,7 @@ from sesmail.errors import Busy, MailError
 from sesmail.interfaces import Client, Place, StorePlace
 from sesmail.storage.keys import lock_key
 from sesmail.storage.lease import Lease, take, try_out
-from sesmail.storage.lock import Hold, ProcessLock
+from sesmail.storage.lock import Hold, HostLock, gives_way
 from sesmail.storage.store import Denied, Store
 
 log = logging.getLogger(__name__)
@@ -42,20 +41,27 @@ class BucketLock:
     """See Lock. `store_of` is called in the pool, by `run`. A lease is `seconds` long and renewed three times in that time.
 
     A holder gives way as in ProcessLock, to another gateway at latest after `seconds` more: while it is idle and has marked
-    nothing, its lease is not renewed.
+    nothing, its lease is not renewed. `gateway` is a random word for all who share `host`, and for nobody else.
     """
 
     def __init__(
-        self, process: ProcessLock, store_of: Callable[[StorePlace], Store], run: Run, later: Later, *, seconds: float
+        self,
+        host: HostLock,
+        store_of: Callable[[StorePlace], Store],
+        run: Run,
+        later: Later,
+        *,
+        seconds: float,
+        gateway: str,
     ) -> None:
         self.run = run
         self.later = later
-        self.idle = process.idle
+        self.idle = host.idle
         self.period = seconds / _RENEWALS
-        self._process = process
+        self._host = host
         self._store_of = store_of
         self._seconds = seconds
-        self._gateway = secrets.token_hex(16)
+        self._gateway = gateway
         self._conditional: dict[Where, bool] = {}
         self._told: set[tuple[Where, bool]] = set()
 
@@ -69,7 +75,7 @@ class BucketLock:
 
     async def take(self, place: Place, client: Client) -> Hold:
         """See Lock. Raises Busy alone: whether the store can be reached is for those to say who need it."""
-        held = await self._process.take(place, client)
+        held = await self._host.take(place, client)
         try:
             lease = await self._lease(place)
         except BaseException:
@@ -107,7 +113,7 @@ class BucketLock:
     def _learn(self, place: StorePlace, conditional: bool) -> None:
         where = _where(place)
         if not conditional and self._conditional.get(where) is not False:
-            log.warning("%s ignores conditions of writes: its mailboxes are locked within this process only", place.url)
+            log.warning("%s ignores conditions of writes: its mailboxes are locked within this gateway only", place.url)
         _bound(self._conditional)
         self._conditional[where] = conditional
 
@@ -116,7 +122,7 @@ class BucketLock:
         # store may be free of it all the time.
         about = where, isinstance(error, Denied)
         if about not in self._told:
-            log.warning("no lease to be had in %s, a mailbox is locked within this process only: %s", where[1], error)
+            log.warning("no lease to be had in %s, a mailbox is locked within this gateway only: %s", where[1], error)
         _bound(self._told)
         self._told.add(about)
 
@@ -132,7 +138,7 @@ def _bound(kept: dict[Where, bool] | set[tuple[Where, bool]]) -> None:
 
 
 class _Leased:
-    """See Hold: the lock of the process and a lease, which is renewed while its client is there."""
+    """See Hold: the lock of the gateway and a lease, which is renewed while its client is there."""
 
     def __init__(self, lock: BucketLock, held: Hold, lease: Lease, client: Client) -> None:
         self._lock = lock
@@ -147,7 +153,7 @@ class _Leased:
         if self._ours:
             self._ours = False
             await self._give_back()
-        # Only now, or a newcomer of this process would be in the way of giving it back.
+        # Only now, or a newcomer of this gateway would be in the way of giving it back.
         await self._held.release()
 
     async def _give_back(self) -> None:
@@ -162,7 +168,7 @@ class _Leased:
         self._forget = self._lock.later(self._lock.period, self._renew)
 
     async def _renew(self) -> None:
-        if self._client.has_marks() or self._client.quiet_for() < self._lock.idle:
+        if not gives_way(self._client, self._lock.idle):
             kept = await self._renewed()
             if not self._ours:
                 return

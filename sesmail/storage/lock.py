@@ -32,6 +32,17 @@ class Lock(Protocol):
         """Take the exclusive right for this client. Raises Busy when another has it, Unavailable when that cannot be known."""
 
 
+class HostLock(Lock, Protocol):
+    """One session per maildrop within this gateway, where a holder that `gives_way` after `idle` seconds loses it to a newcomer."""
+
+    idle: float
+
+
+def gives_way(client: Client, idle: float) -> bool:
+    """True for a holder that has been quiet for `idle` seconds and has marked nothing."""
+    return client.quiet_for() >= idle and not client.has_marks()
+
+
 def maildrop(place: Place) -> Maildrop:
     """What is locked: endpoint, bucket and prefix. Never the login, for two logins may lead to one mailbox."""
     return (place.store.endpoint or "").rstrip("/"), place.store.url.rstrip("/"), place.prefix
@@ -65,7 +76,7 @@ class ProcessLock:
         name = maildrop(place)
         holder = self.holders.get(name)
         if holder is not None:
-            if holder.client.has_marks() or holder.client.quiet_for() < self.idle:
+            if not gives_way(holder.client, self.idle):
                 raise Busy
             log.info("an idle session from %s lost its exclusive right to a newcomer from %s", holder.client.peer, client.peer)
         self.holders[name] = held = _Held(self, name, client)

@@ -10,7 +10,9 @@ from tests.protocols.spoken import MemoryTransport, held, session
 
 def test_too_many_connections_are_closed_and_the_next_may_come_when_one_left() -> None:
     spoken = session()
-    spoken.factory._listener.connections.per_address = 1
+    connections = spoken.factory._listener.connections
+    assert isinstance(connections, Connections)
+    connections.per_address = 1
     one_more = spoken.factory.buildProtocol(None)
     transport = MemoryTransport()
     one_more.makeConnection(transport)

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 from twisted.internet.defer import Deferred
 
+from sesmail.protocols.limits import Connections
 from tests.protocols.spoken import MemoryTransport
 from tests.protocols.submitted import LOGIN, STOPPING, TRANSACTION, WRONG, Submitted, codes, logged_in, policy
 
@@ -19,7 +20,9 @@ def drained(spoken: Submitted) -> Deferred[None]:
 
 def test_too_many_connections_are_closed() -> None:
     spoken = Submitted()
-    spoken.factory._listener.connections.per_address = 1
+    connections = spoken.factory._listener.connections
+    assert isinstance(connections, Connections)
+    connections.per_address = 1
     one_more = spoken.factory.buildProtocol(None)
     transport = MemoryTransport("192.0.2.1")
     one_more.makeConnection(transport)

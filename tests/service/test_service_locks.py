@@ -12,6 +12,7 @@ from sesmail.config.table import Config, Mailboxes, PlaceFor, Storage
 from sesmail.errors import NoSuchMessage, Unavailable
 from sesmail.interfaces import StorePlace
 from sesmail.service.locks import later, lock, patient, to_try_out
+from sesmail.service.shared import alone
 from sesmail.service.workers import Workers
 from sesmail.storage.bucketlock import BucketLock
 from sesmail.storage.lock import NoLock, ProcessLock
@@ -27,8 +28,9 @@ class LockTest(TestCase):
     def test_the_lock_is_the_configured_one(self) -> None:
         workers = Workers(reactor, "test", 1, 1)
         made = {
-            name: type(lock(Config(mailboxes=Mailboxes(lock=name)), Clock(), workers, _no_store))
+            name: type(lock(config, Clock(), workers, _no_store, alone(config, Clock())))
             for name in ("none", "process", "bucket")
+            if (config := Config(mailboxes=Mailboxes(lock=name)))
         }
         self.assertEqual(made, {"none": NoLock, "process": ProcessLock, "bucket": BucketLock})
 

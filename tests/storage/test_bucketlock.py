@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -47,7 +48,7 @@ class BucketLockTest(TestCase):
         def store_of(place: StorePlace) -> Store:
             return self.store
 
-        return BucketLock(ProcessLock(30), store_of, at_once, later(self.clock), seconds=60)
+        return BucketLock(ProcessLock(30), store_of, at_once, later(self.clock), seconds=60, gateway=secrets.token_hex(16))
 
     def pass_time(self, seconds: int) -> None:
         for _ in range(seconds):

@@ -8,7 +8,7 @@ from twisted.cred.portal import Portal
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 
 from sesmail.protocols.factory import SessionFactory
-from sesmail.protocols.limits import Connections
+from sesmail.protocols.limits import Counted
 from sesmail.protocols.pop3.policy import Policy
 from sesmail.protocols.pop3.server import Listener, POP3Session
 from sesmail.protocols.pop3.verbs import VERBS
@@ -21,7 +21,7 @@ class POP3Factory(SessionFactory):
         self,
         portal: Portal,
         policy: Policy,
-        connections: Connections,
+        connections: Counted,
         *,
         tls: IOpenSSLServerConnectionCreator | None,
         implicit: bool,

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReacto
 
 from sesmail.interfaces import Reception
 from sesmail.protocols.factory import SessionFactory
-from sesmail.protocols.limits import Connections
+from sesmail.protocols.limits import Counted
 from sesmail.protocols.smtp.lmtp import LMTPListener, LMTPSession, Neighbours
 from sesmail.protocols.smtp.policy import LMTPPolicy, Policy
 from sesmail.protocols.smtp.submitting import SubmissionListener, SubmissionSession
@@ -25,7 +25,7 @@ class SubmissionFactory(SessionFactory):
         self,
         portal: Portal,
         policy: Policy,
-        connections: Connections,
+        connections: Counted,
         *,
         tls: IOpenSSLServerConnectionCreator | None,
         implicit: bool,
@@ -43,7 +43,7 @@ class LMTPFactory(SessionFactory):
         self,
         reception: Reception,
         policy: LMTPPolicy,
-        connections: Connections,
+        connections: Counted,
         *,
         tls: IOpenSSLServerConnectionCreator | None,
         implicit: bool,

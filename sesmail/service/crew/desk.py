@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from sesmail.errors import MailError, Malformed, Unavailable
 from sesmail.service.crew import messages
@@ -14,6 +14,8 @@ from sesmail.service.crew.channel import Channel
 _log = logging.getLogger(__name__)
 
 _LARGEST = 2**53
+# Characters: the key of an object has at most a third of that.
+LONGEST_NAME = 4096
 
 
 @dataclass(eq=False)
@@ -32,14 +34,17 @@ class Handed:
     descriptors: Sequence[int]
 
 
+SeatCalls: TypeAlias = dict[str, tuple[Callable[..., object], tuple[type, ...]]]
+"""Functions by the names of calls, each with the kinds of its arguments; before them it is given the Seat of who asks."""
+
+
 class Service(Protocol):
     """Something of which there is one for all workers. It never blocks.
 
-    `calls` are the functions by name, each with the kinds of its arguments; a function is given the Seat of the worker that asks
-    before them and raises the errors of sesmail.errors.
+    Its functions raise the errors of sesmail.errors.
     """
 
-    calls: dict[str, tuple[Callable[..., object], tuple[type, ...]]]
+    calls: SeatCalls
 
     def gone(self, seat: Seat) -> None:
         """The worker has ended: all that it had is free."""
@@ -91,6 +96,12 @@ class Desk:
         if len(arguments) != len(kinds) or not all(map(_is, arguments, kinds)):
             raise Malformed("the arguments are wrong")
         return function(seat, *arguments)
+
+
+def short(*names: str) -> None:
+    """Raises Malformed for a name that nobody has: what is kept of names must not grow without bound."""
+    if any(len(name) > LONGEST_NAME for name in names):
+        raise Malformed("a name is too long")
 
 
 def _is(argument: object, kind: type) -> bool:
