@@ -46,7 +46,7 @@ from sesmail.service.page import IVisitor, PageService, page_doors, visitor
 from sesmail.service.passwdfiles import PasswdFiles
 from sesmail.service.people import People
 from sesmail.service.reception import reception
-from sesmail.service.reloading import Load, Reloading, TakeOn
+from sesmail.service.reloading import Load, Reloading, TakeOn, Told
 from sesmail.service.selfsigned import self_signed
 from sesmail.service.sending import Sending, submission
 from sesmail.service.shared import Shared, alone
@@ -63,14 +63,14 @@ READ_THREADS = 16
 OTHER_FILES = 256
 
 
-def build(config: Config, reactor: Any, load: Load, shared: Shared | None = None) -> Gateway:
+def build(config: Config, reactor: Any, load: Load, shared: Shared | None = None, told: Told | None = None) -> Gateway:
     """The service for this configuration, not yet started, which reads it again by `load`; without `shared` it is alone.
     Makes state_dir, and a self-signed certificate where one is to be made. Raises ConfigError for what only shows now: certificates, endpoints, checkers."""
     logs.join(config.log.level, config.log.format)
     for warning in config.warnings:
         _log.warning("%s", warning)
     with explained(config):
-        gateway = _built(config, reactor, load, shared or alone(config, reactor))
+        gateway = _built(config, reactor, load, shared or alone(config, reactor), told or Silent())
         # What is imported by now stays for ever. Left to the garbage collector, each of its full passes (a large listing
         # brings one about) would look through all of it and hold the reactor for some 30 ms.
         gc.collect()
@@ -99,7 +99,7 @@ def _problem(config: Config, key: str, message: str) -> ConfigError:
     return ConfigError([Problem(Where(config.source or "configuration"), key, message)])
 
 
-def _built(config: Config, reactor: Any, load: Load, shared: Shared) -> Gateway:
+def _built(config: Config, reactor: Any, load: Load, shared: Shared, told: Told) -> Gateway:
     make_room(_files(config))
     _make_embedded_store(config)
     house = _House(config, reactor, shared)
@@ -109,7 +109,7 @@ def _built(config: Config, reactor: Any, load: Load, shared: Shared) -> Gateway:
     if shared.first:
         house.show(portal, certificates)
         house.collect()
-    house.reload(load, portal, certificates)
+    house.reload(load, portal, certificates, told)
     return house.gateway
 
 
@@ -188,7 +188,7 @@ class _House:
         watch.setServiceParent(self.gateway)
         return store
 
-    def reload(self, load: Load, portal: ThrottledPortal, certificates: CertificateStore | None) -> None:
+    def reload(self, load: Load, portal: ThrottledPortal, certificates: CertificateStore | None, told: Told) -> None:
         """What a hangup has read again."""
 
         async def addresses(config: Config) -> TakeOn:
@@ -212,8 +212,9 @@ class _House:
             return lambda: logs.change(config.log.level, config.log.format)
 
         parts = [addresses, who, served, logged]
-        self.reloading = Reloading(self._config, self._reactor, load, parts, Silent())
-        self.reloading.setServiceParent(self.gateway)
+        reloading = Reloading(self._config, self._reactor, load, parts, told)
+        reloading.setServiceParent(self.gateway)
+        self.gateway.reload = reloading.begin
 
     def listen(self, portal: Portal, certificates: CertificateStore | None) -> None:
         """Every listener of the configuration."""

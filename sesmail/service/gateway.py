@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from twisted.application.service import MultiService
@@ -23,6 +24,9 @@ LEAST_DRAIN = 1.0
 class Served(Protocol):
     """What a listener serves: a factory that can end what it has begun."""
 
+    @property
+    def open(self) -> int: ...
+
     async def drain(self, seconds: float) -> None: ...
 
 
@@ -40,12 +44,19 @@ class Gateway(MultiService):
         """Carries mail on while the service runs, and when sessions have ended for what is left of `drain`."""
         self.collecting: Collecting | None = None
         """Collects mail that comes in while the service runs; it ends together with the sessions."""
+        self.reload: Callable[[], None] = lambda: None
+        """Begins to read the configuration again."""
 
     def listen(self, listener: Listener, factory: Served) -> None:
         """Serve `factory` on `listener` while the service runs."""
         listener.setServiceParent(self)
         self.listeners.append(listener)
         self.factories.append(factory)
+
+    def figures(self) -> str:
+        """What it does, in a line for people."""
+        count = sum(factory.open for factory in self.factories)
+        return f"{count} session{'' if count == 1 else 's'} at {len(self.listeners)} listener{'' if len(self.listeners) == 1 else 's'}"
 
     def stopService(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._stop())

@@ -34,18 +34,19 @@ def makeService(options: Options) -> IService:
 
         from sesmail.service import logs
         from sesmail.service.building import build
+        from sesmail.service.notify import Notices, patience, told
 
         output = _output(options, config)
         logs.write_to(output)
-        gateway = build(config, reactor, again)
+        system = told(os.environ)
+        gateway = build(config, reactor, again, told=system)
     except ConfigError as error:
         mark = ERROR if is_journal(sys.stderr, os.environ) else ""
         print(*(f"{mark}{problem}" for problem in error.problems), sep="\n", file=sys.stderr)
         raise SystemExit(EXIT_CONFIG) from None
-    if output is None:
-        return gateway
     written = Written(output)
-    gateway.setServiceParent(written)
+    for part in (gateway, Notices(reactor, system, patience(os.environ), gateway.figures)):
+        part.setServiceParent(written)
     return written
 
 

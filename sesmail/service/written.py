@@ -52,15 +52,16 @@ class Output:
 
 
 class Written(MultiService):
-    """What twistd logs goes to `output`, while a part of its application is in here."""
+    """What twistd logs goes to `output` where it is in its application, or where twistd wants it without one."""
 
-    def __init__(self, output: Output) -> None:
+    def __init__(self, output: Output | None) -> None:
         super().__init__()
         self._output = output
 
     def setServiceParent(self, parent: Any) -> None:
-        # twistd asks the application for it before it begins to log.
-        parent.setComponent(ILogObserver, self._output)
+        if self._output is not None:
+            # twistd asks the application for it before it begins to log.
+            parent.setComponent(ILogObserver, self._output)
         super().setServiceParent(parent)
 
 

@@ -61,6 +61,11 @@ class Site(http.HTTPFactory):
         self.channels: set[Channel] = set()
         self._empty: Deferred[None] | None = None
 
+    @property
+    def open(self) -> int:
+        """Connections that live."""
+        return len(self.channels)
+
     def buildProtocol(self, addr: Any) -> Any:
         channel: Any = super().buildProtocol(addr)
         channel.site = self
