@@ -1,4 +1,5 @@
-"""An Amazon SES of the tests' own: SESv2 SendEmail (raw), GetAccount and PutSuppressedDestination, v1 SendBounce, over real HTTP, as boto3 speaks to it.
+"""An Amazon SES of the tests' own: SESv2 SendEmail (raw), GetAccount, PutSuppressedDestination, GetEmailIdentity and GetConfigurationSet,
+v1 SendBounce and DescribeActiveReceiptRuleSet, over real HTTP, as boto3 speaks to it.
 
 `running()` is one within this process. `python -m tests.servers.ses PORT` is one that listens until it is ended, and `RemoteSes`
 arranges and asks that one. An unsigned request is refused.
@@ -23,7 +24,7 @@ from dataclasses import asdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 from urllib.request import Request as HttpRequest
 from urllib.request import urlopen
 from xml.sax.saxutils import escape
@@ -47,6 +48,9 @@ _OPERATIONS = {
     ("PUT", "/v2/email/suppression/addresses"): "PutSuppressedDestination",
     ("POST", "/"): "SendBounce",
 }
+# Those about one thing, whose name ends the path.
+_THINGS = {"/v2/email/identities/": "GetEmailIdentity", "/v2/email/configuration-sets/": "GetConfigurationSet"}
+_RULES = "DescribeActiveReceiptRuleSet"
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -200,12 +204,14 @@ class _Door(BaseHTTPRequestHandler):
         ses = self.server.ses
         if self.path.startswith("/_control/"):
             return self._control(ses, self.path.removeprefix("/_control/"))
-        operation = _OPERATIONS.get((self.command, self.path))
+        operation = _OPERATIONS.get((self.command, self.path)) or _THINGS.get(self._folder)
         if operation is None:
             return self._error("", Refusal("UnknownOperationException", "unknown", 404))
         if ses.breaks_unread(operation):
             return self._reset()
         asked = self._asked(operation)
+        if asked.get("Action") == _RULES:
+            operation = _RULES
         fault = ses.struck(operation, recipients(asked))
         if fault is not None:
             time.sleep(fault.delay)
@@ -216,6 +222,10 @@ class _Door(BaseHTTPRequestHandler):
             if fault.code or fault.body is not None:
                 return self._error(operation, Refusal(fault.code, fault.message, fault.status), fault)
         return self._answer(ses, operation, asked)
+
+    @property
+    def _folder(self) -> str:
+        return self.path.rpartition("/")[0] + "/"
 
     def _asked(self, operation: str) -> dict[str, Any]:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -237,6 +247,10 @@ class _Door(BaseHTTPRequestHandler):
             return json.dumps({"MessageId": ses.send_email(asked)})
         if operation == "GetAccount":
             return json.dumps(ses.account())
+        if operation in _THINGS.values():
+            return json.dumps(ses.told(operation, unquote(self.path.rpartition("/")[2])))
+        if operation == _RULES:
+            return _xml(f"{_RULES}Response", f"<{_RULES}Result>{_elements(ses.told(_RULES, ''))}</{_RULES}Result>")
         if operation == "PutSuppressedDestination":
             ses.put_suppressed_destination(asked)
             return "{}"
@@ -248,7 +262,7 @@ class _Door(BaseHTTPRequestHandler):
         headers = {"x-amzn-ErrorType": refusal.code} if refusal.code else {}
         if fault is not None and fault.body is not None:
             return self._say(refusal.status, fault.body, fault.headers)
-        if operation == "SendBounce":
+        if operation in ("SendBounce", _RULES):
             error = f"<Error><Type>Sender</Type><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message></Error>"
             return self._say(refusal.status, _xml("ErrorResponse", error))
         return self._say(refusal.status, json.dumps({"message": refusal.message}), headers | (fault.headers if fault else {}))
@@ -291,6 +305,15 @@ def _controlled(ses: Ses, what: str, given: Any) -> Any:
 
 def _xml(name: str, inside: str) -> str:
     return f'<{name} xmlns="http://ses.amazonaws.com/doc/2010-12-01/">{inside}<RequestId>{secrets.token_hex(16)}</RequestId></{name}>'
+
+
+def _elements(value: Any) -> str:
+    """As the query protocol writes it: lists have members."""
+    if isinstance(value, Mapping):
+        return "".join(f"<{name}>{_elements(one)}</{name}>" for name, one in value.items())
+    if isinstance(value, list):
+        return "".join(f"<member>{_elements(one)}</member>" for one in value)
+    return str(value).lower() if isinstance(value, bool) else escape(str(value))
 
 
 def main(port: int) -> None:

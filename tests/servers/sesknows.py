@@ -112,6 +112,7 @@ class Ses:
         self._faults: list[Fault] = []
         self._verified: frozenset[str] | None = None
         self._suppressed: dict[str, str] = {}
+        self._things: dict[tuple[str, str], dict[str, Any]] = {}
         self._account: dict[str, Any] = {
             "ProductionAccessEnabled": True,
             "SendingEnabled": True,
@@ -189,6 +190,19 @@ class Ses:
             quota = self._account["SendQuota"]
             for name, value in changes.items():
                 (quota if name in quota else self._account)[name] = value
+
+    def know(self, operation: str, name: str = "", **said: Any) -> None:
+        """What to answer to GetEmailIdentity and GetConfigurationSet of this name, or to DescribeActiveReceiptRuleSet. Of others there is
+        none, and no rule set is active."""
+        with self._lock:
+            self._things[operation, name] = said
+
+    def told(self, operation: str, name: str) -> dict[str, Any]:
+        """What `know` was told. Raises Refusal for what has a name and is not there."""
+        with self._lock:
+            if name and (operation, name) not in self._things:
+                raise Refusal("NotFoundException", f"{name} does not exist.", 404)
+            return dict(self._things.get((operation, name), {}))
 
     def struck(self, operation: str, recipients: Sequence[str]) -> Fault | None:
         """Note a request; the fault that it meets, if any."""
