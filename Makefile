@@ -90,7 +90,7 @@ programs: $(AXE)
 	@touch $@
 
 .venv/tests: .venv/runtime
-	@$(INSTALL) .venv `$(REQUIREMENTS) argon2 test | tr -d ' '`
+	@$(INSTALL) .venv `$(REQUIREMENTS) argon2 metrics test | tr -d ' '`
 	@touch $@
 
 .venv-oldest/tests: tests/oldest.txt

@@ -9,8 +9,15 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 from sesmail.aliases.records import Alias, DestinationRecord, Domain
 from sesmail.aliases.table import Table
+from sesmail.counters import Counter
 
 T = TypeVar("T")
+
+_asked = Counter(
+    "sesmail_alias_lookups_total",
+    "Questions to a table of aliases in DynamoDB, by whether the answer was remembered.",
+    ("remembered",),
+)
 
 _Kept: TypeAlias = OrderedDict[Hashable, tuple[float, Any]]
 
@@ -60,6 +67,7 @@ class Cached:
         with self._lock:
             kept = self._kept
             until, value = kept.get(key, (now, None))
+        _asked.add("yes" if until > now else "no")
         if until > now:
             return cast(T, value)
         found = ask()

@@ -40,11 +40,13 @@ from sesmail.service.firstlook import FirstLook
 from sesmail.service.gateway import Gateway
 from sesmail.service.keypair import BadCertificate, Pair
 from sesmail.service.listeners import BadEndpoint
+from sesmail.service.monitor import monitor_doors, readiness
 from sesmail.service.notify import Silent
 from sesmail.service.openfiles import make_room
 from sesmail.service.page import IVisitor, PageService, page_doors, visitor
 from sesmail.service.passwdfiles import PasswdFiles
 from sesmail.service.people import People
+from sesmail.service.pulse import Pulse
 from sesmail.service.reception import reception
 from sesmail.service.reloading import Load, Reloading, TakeOn, Told
 from sesmail.service.selfsigned import self_signed
@@ -109,6 +111,7 @@ def _built(config: Config, reactor: Any, load: Load, shared: Shared, told: Told)
     if shared.first:
         house.show(portal, certificates)
         house.collect()
+    house.watch(certificates)
     house.reload(load, portal, certificates, told)
     return house.gateway
 
@@ -249,6 +252,16 @@ class _House:
         if collects(self._config):
             self.gateway.collecting = Collecting(self._config, self._reactor, self._mail)
             self.gateway.collecting.setServiceParent(self.gateway)
+
+    def watch(self, certificates: CertificateStore | None) -> None:
+        """Figures, and the doors at which they are asked for."""
+        Pulse(self._reactor).setServiceParent(self.gateway)
+        if not self._config.monitor.listeners:
+            return
+        ready = readiness(self._config, self._reactor, self._store_of)
+        ready.setServiceParent(self.gateway)
+        for listener, site in monitor_doors(self._config, self._reactor, ready, certificates):
+            self.gateway.listen(listener, site)
 
 
 def _make_embedded_store(config: Config) -> None:

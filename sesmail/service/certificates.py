@@ -6,15 +6,23 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from weakref import WeakSet
 
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
+from sesmail.counters import Gauge
 from sesmail.service.keypair import BadCertificate, Pair, Usable, load
 
 _log = logging.getLogger(__name__)
+
+_stores: WeakSet[CertificateStore] = WeakSet()
+_expiry = Gauge(
+    "sesmail_certificate_expiry_seconds", "Unix time when the first of the certificates that are served expires.", over="min"
+)
+_expiry.read(lambda: {(): min(one.expires for one in _stores)} if _stores else {})
 
 
 class _Served:
@@ -22,6 +30,7 @@ class _Served:
 
     def __init__(self, usable: Sequence[Usable]) -> None:
         self.default = usable[0].context
+        self.expires = min(one.expires for one in usable)
         self._named: dict[str, SSL.Context] = {}
         for one in usable:
             for name in one.names:
@@ -49,6 +58,12 @@ class CertificateStore:
         self._now = now
         self._seen = _stamps(self._pairs)
         self._served = self._load(self._pairs)
+        _stores.add(self)
+
+    @property
+    def expires(self) -> float:
+        """Unix time when the first of them expires."""
+        return self._served.expires.timestamp()
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: N803
         return SSL.Connection(self._served.default, None)

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 
 from sesmail.config.problems import ConfigError
 from sesmail.config.table import Config
+from sesmail.counters import Counter
 from sesmail.errors import MailError
 from sesmail.service.changes import Change, change
 from sesmail.service.hangup import Hangup
@@ -18,6 +19,11 @@ from sesmail.service.locks import patient
 from sesmail.service.workers import Workers, within
 
 _log = logging.getLogger(__name__)
+
+_reloads = Counter(
+    "sesmail_reloads_total", "Reloads of the configuration, by whether it was taken on: good or refused.", ("result",)
+)
+_reloads.expect("good", "refused")
 
 # A disk that does not answer must not keep the next reload waiting for ever.
 PATIENCE = 60.0
@@ -84,9 +90,11 @@ class Reloading(MultiService):
         except Exception:
             _log.exception("a reload failed")
         else:
+            _reloads.add("good")
             return True
         finally:
             self._told.ready()
+        _reloads.add("refused")
         _log.error("nothing was reloaded: everything stays as it was")
         return False
 

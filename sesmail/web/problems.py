@@ -38,7 +38,12 @@ def of(error: MailError) -> Answer:
 
 def json_answer(said: object, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
     """What was asked for."""
-    return Answer(200, (*headers, ("Content-Type", "application/json")), body=_octets(said))
+    return told(200, said, headers)
+
+
+def told(code: int, said: object, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """The same under another status."""
+    return Answer(code, (*headers, ("Content-Type", "application/json")), body=_octets(said))
 
 
 def _octets(said: object) -> bytes:

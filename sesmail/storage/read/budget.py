@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from typing import Protocol
+from weakref import WeakSet
 
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.interfaces import IReactorTime
 
+from sesmail.counters import Gauge
 from sesmail.errors import TooLarge, Unavailable
 
 PATIENCE = 60.0
+
+_budgets: WeakSet[Budget] = WeakSet()
+_held = Gauge(
+    "sesmail_read_ahead_octets", "Octets of messages in memory that were read ahead, or are sealed and must be whole."
+)
+_held.read(lambda: sum(one.held for one in _budgets))
 
 
 class Borrower(Protocol):
@@ -34,11 +42,12 @@ class Budget:
         self.session_bytes = session_bytes
         self.total_bytes = total_bytes
         self.messages = messages
-        self.held = 0
+        self.held: int = 0
         self._clock = clock
         self._patience = patience
         self._borrowers: OrderedDict[Borrower, None] = OrderedDict()
         self._waiting: deque[tuple[int, Deferred[None]]] = deque()
+        _budgets.add(self)
 
     def fits(self, octets: int) -> bool:
         """Whether nobody waits and so many more may be held."""
