@@ -18,6 +18,8 @@ FORMAT = 1
 _LONGEST_LINE = 4 * 1024 * 1024
 _LONGEST_STATE = 64 * 1024 * 1024
 _ID = re.compile(r"[0-9A-Za-z]{6,40}\Z")
+# Milliseconds since 1970, then random: see assembly.ids.
+_DATED = re.compile(r"[0-9a-f]{21}\Z")
 
 T = TypeVar("T")
 
@@ -25,6 +27,11 @@ T = TypeVar("T")
 def is_id(name: str) -> bool:
     """True for what may be the id of a message here, hence a file name."""
     return _ID.match(name) is not None
+
+
+def arrival(id: str) -> float | None:
+    """Unix time when the message of this id came; None for an id that does not tell."""
+    return int(id[:11], 16) / 1000 if _DATED.match(id) else None
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import heapq
 import threading
+import time
 from collections.abc import Callable
 from typing import Protocol
+from weakref import WeakSet
+
+from sesmail.counters import Gauge
+from sesmail.relay.record import arrival
 
 # Old entries stay in the heap until they come up; more of them than of others, and the heap is built anew.
 _STALE = 1000
+
+_schedules: WeakSet[Schedule] = WeakSet()
+_waiting = Gauge("sesmail_spool_messages", "Messages in the spool: accepted, and not yet with everybody.")
+_waiting.read(lambda: sum(map(len, _schedules)))
+_oldest = Gauge("sesmail_spool_oldest_seconds", "Age of the oldest message in the spool; 0 when that is empty.", over="max")
+_oldest.read(lambda: max((one.age(time.time()) for one in _schedules), default=0.0))
 
 
 class Due(Protocol):
@@ -31,6 +42,7 @@ class Schedule:
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
         self._lock = threading.Lock()
+        _schedules.add(self)
 
     def __len__(self) -> int:
         return len(self._due)
@@ -55,6 +67,13 @@ class Schedule:
     def due(self, id: str) -> float | None:
         """When it comes up."""
         return self._due.get(id)
+
+    def age(self, now: float) -> float:
+        """Seconds since the oldest message came, as far as ids tell; 0.0 where there is none. Looks at all."""
+        with self._lock:
+            first = min(self._due, default="")
+        came = arrival(first)
+        return 0.0 if came is None else max(0.0, now - came)
 
     def next(self) -> float | None:
         """When the first one comes up."""
