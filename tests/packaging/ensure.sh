@@ -1,13 +1,14 @@
 #!/bin/sh
 # ensure.sh NAME ...: sees to it that these are installed, each a command of the same name, or `venv`, Python's module,
-# `swaks-tls`, the Perl module without which swaks has no TLS, `postfix-pcre`, Postfix's tables of that kind, or `dovecot-lmtpd`,
-# Dovecot's way to take mail.
+# `swaks-tls`, the Perl module without which swaks has no TLS, `postfix-pcre`, Postfix's tables of that kind, `dovecot-lmtpd`,
+# Dovecot's way to take mail, or `iproute2`, the command ip.
 # On a Debian machine root gets what is missing; anybody else gets the one line to run, and a failure.
 set -eu
 
 is_there() {
     case $1 in
         venv) "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null ;;
+        iproute2) command -v ip >/dev/null ;;
         swaks-tls) perl -MNet::SSLeay -e 1 2>/dev/null ;;
         dovecot-lmtpd) [ -e /usr/lib/dovecot/lmtp ] ;;
         postfix-pcre) [ -e /usr/lib/postfix/postfix-pcre.so ] ;;
