@@ -62,7 +62,8 @@ def load_state(folder: Folder, id: str) -> State | None:
 
 
 class Message:
-    """A locked message. Blocking, for one thread at a time; `close` gives it back.
+    """A locked message. Blocking, for one thread at a time; `close` gives it back: `closed` is called then, which
+    also closes the file.
 
     `state` is the caller's to change; `keep`, `leave` and `hold` make the change last. `in_doubt`: an attempt began and its end was
     never recorded, so the message may have been sent.
@@ -85,6 +86,7 @@ class Message:
         self._schedule = schedule
         self._unwritten = unwritten
         self._closed = closed
+        self._open = True
         self.record, self._start = read_record(file, os.fstat(file.fileno()).st_size)
         stored = load_state(folders.state, id)
         self._has_state = stored is not None
@@ -188,8 +190,8 @@ class Message:
 
     def close(self) -> None:
         """Let go of it. May be called more than once."""
-        if not self._file.closed:
-            self._file.close()
+        if self._open:
+            self._open = False
             self._closed()
 
     def __enter__(self) -> Self:

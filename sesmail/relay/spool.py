@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from sesmail.disk import troubles
 from sesmail.errors import Busy, Malformed, NoSuchMessage, Unavailable
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 RESERVE = 16 * 1024 * 1024
 # Seconds after which a message is due whose first attempt was promised and not made.
 UNCLAIMED = 60.0
+# Messages that stay locked because the disk takes nothing: each is an open file.
+MOST_KEPT = 200
 # No wait is longer than this, so a time beyond it comes from a clock that was wrong.
 _LONGEST_WAIT = 86_400.0
 _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN})
@@ -63,6 +66,9 @@ class Spool:
         # Messages whose record says that attempt 1 has begun, while it has not.
         self._promised: set[str] = set()
         self._unwritten: dict[str, State] = {}
+        self._joined = False
+        # Locked for as long as what is known of them is written nowhere.
+        self._kept: dict[str, BinaryIO] = {}
 
     def open(self) -> None:
         """Make it if it is not there, take it for this process alone, sweep, and see what is in it.
@@ -88,14 +94,22 @@ class Spool:
         The gateway finds what stays here. Raises Unavailable when there is no spool.
         """
         self._open_folders = Folders(self._root, make=False)
+        self._joined = True
 
     def close(self) -> None:
         """Give it back. Nothing may be under way in it. May be called more than once."""
+        for id in list(self._kept):
+            self._give_up(id)
         if self._hold is not None:
             self._hold.close()
         if self._open_folders is not None:
             self._open_folders.close()
         self._hold = self._open_folders = None
+
+    def _give_up(self, id: str) -> None:
+        kept = self._kept.pop(id, None)
+        if kept is not None:
+            kept.close()
 
     @property
     def folders(self) -> Folders:
@@ -144,12 +158,13 @@ class Spool:
         if not is_id(id):
             raise NoSuchMessage
         folders = self.folders
+        self._give_up(id)
         try:
             file = open_locked(folders.queue, id)
             try:
                 begun = id in self._promised
                 message = Message(
-                    id, file, folders, self.schedule, self._unwritten, begun=begun, closed=lambda: self._release(id)
+                    id, file, folders, self.schedule, self._unwritten, begun=begun, closed=lambda: self._let_go(id, file)
                 )
             except BaseException:
                 file.close()
@@ -165,6 +180,14 @@ class Spool:
             raise self._set_aside(id, str(error)) from error
         self._promised.discard(id)
         return message
+
+    def _let_go(self, id: str, file: BinaryIO) -> None:
+        if self._joined and id in self._unwritten and len(self._kept) < MOST_KEPT:
+            # Only this process knows who has the message already: nobody else may try it.
+            self._kept[id] = file
+        else:
+            file.close()
+        self._release(id)
 
     def _release(self, id: str) -> None:
         self._busy.discard(id)

@@ -12,6 +12,7 @@ from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome
 from sesmail.relay.queue import Queue
 from sesmail.relay.retry import Retry
+from sesmail.relay.schedule import Due
 from sesmail.relay.spool import Spool
 
 SENDER = "ann@example.com"
@@ -75,13 +76,18 @@ class Post:
         *,
         retry: Retry | None = None,
         reserve: int = 0,
+        ids: str = "id",
+        schedule: Due | None = None,
+        held: bool = False,
     ) -> None:
         self.now = BEGAN
         self.folder = folder
         self.courier = Hop(courier or every(OK))
         self.mailbox = Hop(mailbox or every(OK))
-        self._ids = (f"id{number:06}" for number in itertools.count(1))
-        self.spool = Spool(folder, now=self.clock, new_id=lambda: next(self._ids), reserve=reserve)
+        self._ids = (f"{ids}{number:06}" for number in itertools.count(1))
+        self.spool = Spool(
+            folder, now=self.clock, new_id=lambda: next(self._ids), reserve=reserve, schedule=schedule, held=held
+        )
         self.queue = Queue(
             self.spool,
             self.courier,
