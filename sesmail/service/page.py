@@ -26,7 +26,7 @@ from sesmail.log import fate
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.login import LOGINS
 from sesmail.service.certificates import CertificateStore
-from sesmail.service.listeners import BadEndpoint, Listener
+from sesmail.service.listeners import BadEndpoint, Endpoints, Listener
 from sesmail.service.summaries import Summaries
 from sesmail.service.workers import Workers
 from sesmail.web.askers import Asker, Proxies
@@ -148,22 +148,25 @@ class Counted:
 
 
 def page_doors(
-    config: Config, reactor: Any, page: PageService, store: CertificateStore | None
+    config: Config, reactor: Any, page: PageService, store: CertificateStore | None, endpoints: Endpoints | None = None
 ) -> Iterator[tuple[Listener, Site]]:
-    """Every listener of section page; they share limits of their own, as large as those of the mail protocols. Raises BadEndpoint."""
+    """Every listener of section page; they share limits of their own, as large as those of the mail protocols. `endpoints`: see
+    Listener. Raises BadEndpoint."""
     most = config.limits.connections
     by_address = Connections(most, config.limits.connections_per_address)
     counted = Counted(by_address, Connections(most, most), page.proxies)
     for one in config.page.listeners:
         site = Site(page.door, counted, clock=reactor, headers=HEADERS)
-        yield _listener(one, site, reactor, store), site
+        yield _listener(one, site, reactor, store, endpoints), site
 
 
-def _listener(one: PageListener, site: Site, reactor: Any, store: CertificateStore | None) -> Listener:
+def _listener(
+    one: PageListener, site: Site, reactor: Any, store: CertificateStore | None, endpoints: Endpoints | None
+) -> Listener:
     tls = store if one.tls == "implicit" else None
     try:
         # Who can open a Unix socket may say who asks.
-        return Listener(reactor, one.endpoint, site, tls=tls, trusted=one.trusted, mode="660")
+        return Listener(reactor, one.endpoint, site, tls=tls, trusted=one.trusted, mode="660", endpoints=endpoints)
     except BadEndpoint as error:
         error.option = "page.listeners"
         raise

@@ -19,7 +19,7 @@ from sesmail.config.table import Config
 from sesmail.delivery.intake import Intake
 from sesmail.protocols.limits import Connections
 from sesmail.service.certificates import CertificateStore
-from sesmail.service.listeners import BadEndpoint, Listener
+from sesmail.service.listeners import BadEndpoint, Endpoints, Listener
 from sesmail.service.workers import Workers
 from sesmail.web.proofs import Budget, Proofs
 from sesmail.web.site import Site
@@ -54,21 +54,27 @@ class SnsService(MultiService):
         await self._asking.run(self._confirmed, message)
 
 
-def sns_doors(config: Config, reactor: Any, door: SnsDoor, store: CertificateStore | None) -> Iterator[tuple[Listener, Site]]:
+def sns_doors(
+    config: Config, reactor: Any, door: SnsDoor, store: CertificateStore | None, endpoints: Endpoints | None = None
+) -> Iterator[tuple[Listener, Site]]:
     """Every listener of section sns; they share limits of their own, as large as those of the mail protocols. A listener without TLS is
-    for a proxy on this machine, whose one address may have them all; the configuration refuses any other. Raises BadEndpoint."""
+    for a proxy on this machine, whose one address may have them all; the configuration refuses any other. `endpoints`: see Listener. Raises
+    BadEndpoint."""
     limits = config.limits
     connections = Connections(limits.connections, limits.connections_per_address)
     for one in config.sns.listeners:
         behind = one.tls == "none" and not one.trusted
         counted = Connections(limits.connections, limits.connections) if behind else connections
         site = Site(door, counted, clock=reactor)
-        yield _listener(one, site, reactor, store), site
+        yield _listener(one, site, reactor, store, endpoints), site
 
 
-def _listener(one: SnsListener, site: Site, reactor: Any, store: CertificateStore | None) -> Listener:
+def _listener(
+    one: SnsListener, site: Site, reactor: Any, store: CertificateStore | None, endpoints: Endpoints | None
+) -> Listener:
+    tls = store if one.tls == "implicit" else None
     try:
-        return Listener(reactor, one.endpoint, site, tls=store if one.tls == "implicit" else None, trusted=one.trusted)
+        return Listener(reactor, one.endpoint, site, tls=tls, trusted=one.trusted, endpoints=endpoints)
     except BadEndpoint as error:
         error.option = "sns.listeners"
         raise
