@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections.abc import Callable
 from inspect import signature
 from types import FunctionType
@@ -28,13 +29,15 @@ from sesmail.service.crew.locks import PATIENCE, DeskLocks, LineLock
 from sesmail.service.crew.logins import DeskLogins, LineDelay, LineThrottle
 from sesmail.service.crew.mail import DeskMail, LineSchedule, first_schedule
 from sesmail.service.crew.sending import DeskHourly, DeskPace, LineHourly, LinePace
+from sesmail.service.locks import later
 from sesmail.service.shared import alone
+from sesmail.storage.bucketlock import BucketLock
 from sesmail.storage.lock import Hold
 from tests.auth import test_auth_realm, test_auth_throttle
 from tests.relay import test_rate
 from tests.service.crewhouse import NearWorker, driven
-from tests.storage import test_lock
-from tests.storage.driving import Person, pause
+from tests.storage import test_bucketlock, test_lock
+from tests.storage.driving import Person
 
 TOM = Place(StorePlace("s3://mail"), "tom/")
 
@@ -145,6 +148,7 @@ class LockOfWorkers:
     def __init__(self, idle: float, workers: int = 2) -> None:
         self.desk_locks = DeskLocks()
         desk = Desk([self.desk_locks])
+        self.idle = idle
         self.clock = Clock()
         self.workers = [NearWorker(desk, number) for number in range(workers)]
         self.locks = [LineLock(idle, worker, worker.orders, self.clock) for worker in self.workers]
@@ -162,14 +166,7 @@ class LockOfWorkers:
         return driven(self.locks[number].take(TOM, person), self.obey)
 
     async def take(self, place: Place, client: Person) -> Hold:
-        taking = next(self._turns).take(place, client)
-        while True:
-            try:
-                taking.send(None)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            self.obey()
-            await pause()
+        return driven(next(self._turns).take(place, client), self.obey)
 
 
 class LockOfWorkersTest(test_lock.ProcessLockTest):
@@ -192,6 +189,46 @@ class LockOfWorkersMachine(test_lock.LockMachine):
 
 
 LockOfWorkersRulesTest = LockOfWorkersMachine.TestCase
+
+
+class BucketLockOfWorkersTest(test_bucketlock.BucketLockTest):
+    """The lock among gateways, where this one has two workers."""
+
+    def gateway(self) -> BucketLock:
+        return self.over(LockOfWorkers(30), secrets.token_hex(16))
+
+    def over(self, host: Any, gateway: str) -> BucketLock:
+        run, wait = test_bucketlock.at_once, later(self.clock)
+        return BucketLock(host, lambda place: self.store, run, wait, seconds=60, gateway=gateway)
+
+    async def test_a_newcomer_in_another_worker_takes_the_lease_of_an_idle_session_at_once(self) -> None:
+        workers = LockOfWorkers(30)
+        left, right = (self.over(Driven(lock, workers), "one gateway") for lock in workers.locks)
+        idle = Person()
+        lost = await left.take(TOM, idle)
+        await self.busy(right)
+        idle.quiet = 60
+        held = await right.take(TOM, Person())
+        with self.assertLogs("sesmail.storage.bucketlock", "INFO") as logged:
+            idle.quiet = 0
+            self.pass_time(60)
+        self.assertEqual(len(logged.records), 1, "the idle one finds out and renews no more")
+        await lost.release()
+        await self.busy(self.there)
+        await held.release()
+        await self.there.take(TOM, Person())
+
+
+class Driven:
+    """One worker's lock; the desk works while it is waited for."""
+
+    def __init__(self, lock: LineLock, workers: LockOfWorkers) -> None:
+        self.idle = lock.idle
+        self._lock = lock
+        self._workers = workers
+
+    async def take(self, place: Place, client: Person) -> Hold:
+        return driven(self._lock.take(place, client), self._workers.obey)
 
 
 class LockLostTest(TestCase):
