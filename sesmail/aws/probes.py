@@ -61,7 +61,7 @@ class Probe:
             self.request(client)
         except ClientError as error:
             code = code_of(error)
-            if code in _DENIED:
+            if is_denied(error):
                 return Known(Right.DENIED, words_of(error))
             if code in self.beyond:
                 return Known(Right.ALLOWED)
@@ -75,6 +75,11 @@ def code_of(error: ClientError) -> str:
     """The name that AWS gives an error, else the status of the answer."""
     found = error.response.get("Error", {}).get("Code") or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", "")
     return str(found).rpartition("#")[2]
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether it is about rights."""
+    return code_of(error) in _DENIED
 
 
 def words_of(error: ClientError) -> str:

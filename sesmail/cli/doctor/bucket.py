@@ -14,7 +14,7 @@ from sesmail.assembly.deposits import store_place
 from sesmail.assembly.stores import incoming_store
 from sesmail.aws.objects import SETUP_NOTE
 from sesmail.aws.policies import Account
-from sesmail.aws.probes import code_of
+from sesmail.aws.probes import code_of, is_denied
 from sesmail.aws.sessions import bucket as name_of
 from sesmail.cli.doctor.aws import Aws, trouble
 from sesmail.cli.doctor.finding import Finding, good, note, wrong
@@ -64,7 +64,7 @@ def _missing(about: str, error: ClientError, place: StorePlace, region: str) -> 
         return wrong(about, f"it is in {found}, and {region} is asked for it", f"storage.region: {found}")
     if code in ("404", "NoSuchBucket"):
         return wrong(about, "there is none", f"aws s3 mb s3://{name} --region {region}")
-    if code in ("403", "AccessDenied", "Forbidden"):
+    if is_denied(error):
         whose = f", or its owner is not {place.owner}" if place.owner else ""
         right = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": Account(region).objects(name)}
         return wrong(about, f"it may not be listed, or the key is wrong{whose}", json.dumps(right))

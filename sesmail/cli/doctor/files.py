@@ -70,11 +70,11 @@ def _folder(about: str, path: Path) -> Finding:
     if path.exists() and not path.is_dir():
         return wrong(about, "is no folder", f"mv {path} {path}.old && {make}")
     if path.is_dir():
-        if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        if not _may(path, os.R_OK | os.W_OK | os.X_OK):
             return wrong(about, "may not be written into", f"chown {_USER}: {path} && chmod u+rwx {path}")
         return good(about, "may be written into")
     above = next(one for one in path.absolute().parents if one.exists())
-    if not os.access(above, os.W_OK | os.X_OK):
+    if not _may(above, os.W_OK | os.X_OK):
         return wrong(about, f"is not there, and cannot be made in {above}", make)
     return good(about, "is not there yet, and is made when it is needed")
 
@@ -82,9 +82,13 @@ def _folder(about: str, path: Path) -> Finding:
 def _file(about: str, path: Path) -> Finding:
     if not path.exists():
         return wrong(about, "is not there", f"ls -l {path.parent}, and put the right path into the option")
-    if not os.access(path, os.R_OK):
+    if not _may(path, os.R_OK):
         return wrong(about, "may not be read", f"chgrp {_USER} {path} && chmod g+r {path}")
     return good(about, "may be read")
+
+
+def _may(path: Path, what: int) -> bool:
+    return os.access(path, what, effective_ids=True)
 
 
 def _space(path: Path) -> Finding:

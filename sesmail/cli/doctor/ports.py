@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import suppress
 
 from sesmail.cli.doctor.finding import Finding, good, note, unknown, wrong
 from sesmail.config.listeners import Listener
@@ -39,15 +38,19 @@ def _host(endpoint: str) -> str:
 
 
 def _tcp(config: Config, option: str, listener: Listener, about: str, address: tuple[str, int]) -> Iterator[Finding]:
-    host, number = address
+    if not _is_here(address[0]):
+        yield wrong(
+            about, f"{address[0]} is no address of this machine", "ip -brief address, and put one of them into the endpoint"
+        )
+        return
     # Whoever connects to the address for all reaches this machine.
     try:
-        connection = socket.create_connection((host, number), timeout=_PATIENCE)
+        connection = socket.create_connection(address, timeout=_PATIENCE)
     except ConnectionRefusedError:
         yield _free(about, address)
         return
     except OSError as error:
-        yield _unreachable(about, address, error)
+        yield unknown(about, f"no answer: {error.strerror or type(error).__name__}", _whose(about))
         return
     with connection:
         if listener.endpoint.startswith("haproxy:"):
@@ -57,17 +60,21 @@ def _tcp(config: Config, option: str, listener: Listener, about: str, address: t
         yield from _answer(config, option, listener, about, connection)
 
 
-def _unreachable(about: str, address: tuple[str, int], error: OSError) -> Finding:
-    if error.errno in (errno.EADDRNOTAVAIL, errno.EHOSTUNREACH, errno.ENETUNREACH):
-        return wrong(
-            about, f"{address[0]} is no address of this machine", "ip -brief address, and put one of them into the endpoint"
-        )
-    return unknown(about, f"no answer: {error.strerror or type(error).__name__}", f"ss -ltnp 'sport = :{address[1]}'")
+def _is_here(host: str) -> bool:
+    try:
+        with socket.socket(_family(host)) as tried:
+            tried.bind((host, 0))
+    except OSError as error:
+        return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _free(about: str, address: tuple[str, int]) -> Finding:
-    kind = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    with socket.socket(kind) as tried:
+    with socket.socket(_family(address[0])) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             tried.bind(address)
@@ -75,42 +82,39 @@ def _free(about: str, address: tuple[str, int]) -> Finding:
             said = "nobody listens, and only root and the service may: its unit has CAP_NET_BIND_SERVICE"
             return note(about, said, _START)
         except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                return _unreachable(about, address, error)
             return wrong(about, f"taken by another program: {error.strerror}", f"ss -tnp 'sport = :{address[1]}'")
     return note(about, "free: the gateway does not run", _START)
 
 
 def _answer(config: Config, option: str, listener: Listener, about: str, connection: socket.socket) -> Iterator[Finding]:
-    secure = connection
+    expected, served = _GREETINGS.get(option), b""
     try:
-        if listener.tls == "implicit":
-            secure = _unverified().wrap_socket(connection)
-            yield from _served(config, about, secure.getpeercert(binary_form=True) or b"")
-        expected = _GREETINGS.get(option)
-        said = secure.recv(512) if expected else b""
+        with _secured(connection) if listener.tls == "implicit" else connection as spoken:
+            if isinstance(spoken, ssl.SSLSocket):
+                served = spoken.getpeercert(binary_form=True) or b""
+            said = spoken.recv(512) if expected else b""
     except OSError as error:
         yield wrong(about, f"another program answers, or it is stuck: {type(error).__name__}", _whose(about))
         return
+    if served:
+        yield from _served(config, about, served)
     if expected and not said.startswith(expected):
         yield wrong(about, f"another program answers: {said[:60]!a}", _whose(about))
     else:
         yield good(about, "the gateway answers" if expected else "somebody answers")
-    with suppress(OSError):
-        secure.close()
+
+
+def _secured(connection: socket.socket) -> ssl.SSLSocket:
+    """Only which certificate is served is of interest."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context.wrap_socket(connection)
 
 
 def _whose(about: str) -> str:
     found = re.search(r"\d+", about)
     return f"ss -ltnp 'sport = :{found[0] if found else 0}'"
-
-
-def _unverified() -> ssl.SSLContext:
-    """Only which certificate is served is of interest."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _served(config: Config, about: str, served: bytes) -> Iterator[Finding]:

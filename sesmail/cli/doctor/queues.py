@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping
 from botocore.exceptions import ClientError
 
 from sesmail.aws.policies import Account
-from sesmail.aws.probes import code_of
+from sesmail.aws.probes import code_of, is_denied
 from sesmail.cli.doctor.aws import Aws, trouble
 from sesmail.cli.doctor.finding import Finding, good, note, wrong
 from sesmail.config.table import Config
 
 _MANY = 1000
 _ABSENT = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NonExistentQueue"})
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 
 def notices(config: Config, url: str, aws: Aws) -> Iterator[Finding]:
@@ -55,7 +54,7 @@ def _attributes(config: Config, option: str, url: str, aws: Aws) -> Mapping[str,
             return wrong(
                 about, "there is none", f"{option}: what `aws sqs get-queue-url --queue-name {name}` prints in its region"
             )
-        if code_of(error) in _DENIED:
+        if is_denied(error):
             right = {"Effect": "Allow", "Action": "sqs:GetQueueAttributes", "Resource": _arn(config, url)}
             return note(about, "how much waits may not be seen", json.dumps(right))
         return trouble(about, error)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
-from sesmail.aws.probes import Right, code_of, decrypt
+from sesmail.aws.probes import Right, decrypt, is_denied
 from sesmail.cli.doctor.aws import Aws, trouble
 from sesmail.cli.doctor.finding import Finding, good, note, wrong
 from sesmail.cli.doctor.ses import region_of
@@ -17,7 +17,6 @@ from sesmail.config.receivingchecks import is_told
 from sesmail.config.table import Config
 
 _ABOUT = "receipt rules"
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 
 Rule = Mapping[str, Any]
 
@@ -28,7 +27,7 @@ def rules(config: Config, domains: Sequence[str], aws: Aws) -> Iterator[Finding]
     try:
         answer = aws.ses("ses").describe_active_receipt_rule_set()
     except ClientError as error:
-        if code_of(error) in _DENIED:
+        if is_denied(error):
             right = {"Effect": "Allow", "Action": "ses:DescribeActiveReceiptRuleSet", "Resource": "*"}
             yield note(_ABOUT, "they may not be seen", json.dumps(right))
         else:

@@ -9,13 +9,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from sesmail.aws.policies import Account
-from sesmail.aws.probes import code_of, words_of
+from sesmail.aws.probes import code_of, is_denied, words_of
 from sesmail.cli.doctor.aws import Aws, trouble
 from sesmail.cli.doctor.finding import Finding, good, note, wrong
 from sesmail.config.table import Config
 
 _ABSENT = frozenset({"NotFoundException", "NotFound"})
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 _NEARLY = 0.8
 
 
@@ -117,6 +116,6 @@ def configuration_set(config: Config, name: str, aws: Aws) -> Iterator[Finding]:
 
 def _unseen(about: str, error: ClientError, config: Config, action: str, resource: str) -> Finding:
     """What sesmail can do without seeing is no fault."""
-    if code_of(error) not in _DENIED:
+    if not is_denied(error):
         return trouble(about, error)
     return note(about, words_of(error), json.dumps({"Effect": "Allow", "Action": action, "Resource": resource}))
