@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from sesmail.service.doors import doors
 from sesmail.service.firstlook import FirstLook
 from sesmail.service.gateway import Gateway
 from sesmail.service.keypair import BadCertificate, Pair
-from sesmail.service.listeners import BadEndpoint
+from sesmail.service.listeners import BadEndpoint, Endpoints
 from sesmail.service.monitor import monitor_doors, readiness
 from sesmail.service.notify import Silent
 from sesmail.service.openfiles import make_room
@@ -78,6 +79,12 @@ def build(config: Config, reactor: Any, load: Load, shared: Shared | None = None
         gc.collect()
         gc.freeze()
         return gateway
+
+
+def plan(config: Config, reactor: Any, endpoints: Endpoints) -> None:
+    """Find out what `build` would, and run nothing: `endpoints` is asked for those of all listeners. Raises ConfigError."""
+    with explained(config):
+        _built(config, reactor, lambda: config, replace(alone(config, reactor), endpoints=endpoints), Silent())
 
 
 @contextmanager
@@ -225,12 +232,14 @@ class _House:
         if self._config.lmtp.listeners:
             taker, taking = reception(self._config, self._reactor, self._mail.routing, self._mail.local.deliver)
             taking.setServiceParent(self.gateway)
-        for listener, factory in doors(self._config, self._reactor, portal, certificates, self._shared.connections, taker):
+        for listener, factory in doors(
+            self._config, self._reactor, portal, certificates, self._shared.connections, taker, self._shared.endpoints
+        ):
             self.gateway.listen(listener, factory)
         if self._config.sns.listeners and self._shared.first:
             sns = SnsService(self._config, self._reactor, self._mail.intake)
             sns.setServiceParent(self.gateway)
-            for listener, site in sns_doors(self._config, self._reactor, sns.door, certificates):
+            for listener, site in sns_doors(self._config, self._reactor, sns.door, certificates, self._shared.endpoints):
                 self.gateway.listen(listener, site)
 
     def show(self, portal: Portal, certificates: CertificateStore | None) -> None:
@@ -244,7 +253,7 @@ class _House:
         summaries = Summaries(self.maildrops.figures, reactor.seconds, settings(config))
         page = PageService(config, reactor, portal, summaries, api, account)
         page.setServiceParent(self.gateway)
-        for listener, site in page_doors(config, reactor, page, certificates):
+        for listener, site in page_doors(config, reactor, page, certificates, self._shared.endpoints):
             self.gateway.listen(listener, site)
 
     def collect(self) -> None:

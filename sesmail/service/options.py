@@ -34,18 +34,20 @@ def makeService(options: Options) -> IService:
 
         from sesmail.service import logs
         from sesmail.service.building import build
+        from sesmail.service.crew.several import several
         from sesmail.service.notify import Notices, patience, told
 
         output = _output(options, config)
         logs.write_to(output)
         system = told(os.environ)
-        gateway = build(config, reactor, again, told=system)
+        alone = config.service.workers == 1
+        made = build(config, reactor, again, told=system) if alone else several(config, reactor, again, system)
     except ConfigError as error:
         mark = ERROR if is_journal(sys.stderr, os.environ) else ""
         print(*(f"{mark}{problem}" for problem in error.problems), sep="\n", file=sys.stderr)
         raise SystemExit(EXIT_CONFIG) from None
     written = Written(output)
-    for part in (gateway, Notices(reactor, system, patience(os.environ), gateway.figures)):
+    for part in (made, Notices(reactor, system, patience(os.environ), made.figures, ready=alone)):
         part.setServiceParent(written)
     return written
 

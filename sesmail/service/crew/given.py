@@ -32,10 +32,10 @@ class Given:
         """See desk.Service."""
 
     def give(self, config: Config) -> None:
-        """This one from now on. The parent has told its warnings already."""
+        """This one from now on."""
         self.close()
         self.edition += 1
-        self._memory = _sealed(pickle.dumps((self.edition, replace(config, warnings=()))))
+        self._memory = _sealed(pickle.dumps((self.edition, theirs(config))))
 
     def close(self) -> None:
         """Give nothing more. May be called more than once."""
@@ -47,6 +47,11 @@ class Given:
         if self._memory is None:
             raise Unavailable(cause="the parent ends")
         return Handed(None, [self._memory])
+
+
+def theirs(config: Config) -> Config:
+    """What of it is for workers: the parent has told its warnings, and it is the parent that monitoring asks."""
+    return replace(config, warnings=(), monitor=replace(config.monitor, listeners=()))
 
 
 def given(line: Line) -> tuple[int, Config]:

@@ -26,7 +26,7 @@ class Watch:
     `changed` is called when a worker says that it serves by another configuration.
     """
 
-    def __init__(self, members: Sequence[Member], patience: int, changed: Callable[[], None]) -> None:
+    def __init__(self, members: Sequence[Member], patience: float, changed: Callable[[], None]) -> None:
         self._members = members
         self._patience = patience
         self._changed = changed
@@ -67,6 +67,7 @@ class Watch:
         member.silent = 0
         if edition > member.edition:
             member.edition = edition
+            _log.info("worker %d serves", member.number)
             self._changed()
 
     def _member(self, seat: Seat) -> Member:
