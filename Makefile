@@ -1,6 +1,7 @@
 # make demo   runs the gateway on its embedded default, on 127.0.0.1, until Ctrl-C
 # make test   checks and tests everything, with real servers and mail programs
 # make lambda   writes the zip of the functions for AWS Lambda
+# make image    writes the image for containers
 #
 # All make what they need: virtual environments beside this file and, as root on Debian, a few packages.
 
@@ -11,6 +12,9 @@ PROCESSES ?= 2
 # The zip, and the Python whose libraries go into it.
 LAMBDA ?= dist/sesmail-lambda.zip
 LAMBDA_PYTHON ?= .venv/bin/python
+# The image, and what it is built on: an image of a registry, or one of Debian's packages that is made for it.
+IMAGE ?= dist/sesmail-image.tar
+BASE ?=
 
 export PYTHON
 export PYTHONPATH = $(CURDIR)
@@ -26,7 +30,7 @@ SUITE = $(PYTEST) -n $(PROCESSES) --dist loadfile
 USERADD = useradd --system --no-create-home --shell /usr/sbin/nologin mailtos3
 HYPOTHESIS = .venv/bin/python $(PYTEST) -m hypothesis --hypothesis-profile=fuzz
 
-.PHONY: demo lambda test test-newest test-oldest lint types proof bench fuzz clean environments programs
+.PHONY: demo image check-image lambda test test-newest test-oldest lint types proof bench fuzz clean environments programs
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime
@@ -34,6 +38,15 @@ demo: .venv/runtime
 
 lambda: .venv/runtime
 	$(LAMBDA_PYTHON) tests/packaging/lambdazip.py $(LAMBDA)
+
+image:
+	@$(ENSURE) buildah mmdebstrap
+	etc/container/image.sh $(IMAGE) $(BASE)
+
+# Runs what `make image` has made, as Docker and Kubernetes run it.
+check-image: image .venv/tests
+	@$(ENSURE) runc
+	.venv/bin/python $(PYTEST) tests/container/imagechecks.py
 
 test: lint types test-newest
 
