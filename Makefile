@@ -1,6 +1,7 @@
 # make demo   runs the gateway on its embedded default, on 127.0.0.1, until Ctrl-C
 # make test   checks and tests everything, with real servers and mail programs
 # make lambda   writes the zip of the functions for AWS Lambda
+# make deb    writes the Debian packages, each built in its own release
 # make image    writes the image for containers
 #
 # All make what they need: virtual environments beside this file and, as root on Debian, a few packages.
@@ -30,7 +31,7 @@ SUITE = $(PYTEST) -n $(PROCESSES) --dist loadfile
 USERADD = useradd --system --no-create-home --shell /usr/sbin/nologin mailtos3
 HYPOTHESIS = .venv/bin/python $(PYTEST) -m hypothesis --hypothesis-profile=fuzz
 
-.PHONY: demo image check-image lambda test test-newest test-oldest lint types proof bench fuzz clean environments programs
+.PHONY: check-deb deb demo image check-image lambda test test-newest test-oldest lint types proof bench fuzz clean environments programs
 .DELETE_ON_ERROR:
 
 demo: .venv/runtime
@@ -42,6 +43,17 @@ lambda: .venv/runtime
 image:
 	@$(ENSURE) buildah mmdebstrap
 	etc/container/image.sh $(IMAGE) $(BASE)
+
+# The roots of the releases are made by mmdebstrap, and kept in .roots for a week.
+deb:
+	$(PYTHON) -m tests.packaging.debian.build
+
+# Installs what `make deb` has made in machines of their own: debian/tests, the page docs/install-debian.rst, and the tests of the code
+# against the package.
+check-deb: deb
+	$(PYTHON) -m tests.packaging.debian.autopkgtests
+	$(PYTHON) -m tests.packaging.debian.installpage
+	$(PYTHON) -m tests.packaging.debian.suite
 
 # Runs what `make image` has made, as Docker and Kubernetes run it.
 check-image: image .venv/tests

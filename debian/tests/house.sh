@@ -35,6 +35,7 @@ use_directory() {
     set_option self_signed true
     set_option local_domains '[example.com]'
     set_option courier outbox
+    set_option check_domains false
     set_listeners pop3 'endpoint: "tcp:995", tls: implicit' 'endpoint: "tcp:110", tls: starttls'
     set_listeners submission 'endpoint: "tcp:465", tls: implicit' 'endpoint: "tcp:587", tls: starttls'
     set_listeners page 'endpoint: "tcp:8080:interface=127.0.0.1", tls: none'

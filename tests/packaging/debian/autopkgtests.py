@@ -51,15 +51,16 @@ def run(suite: str, test: Listed) -> None:
             machine.run(["sh", "-euc", script], environment={"AUTOPKGTEST_TMP": "/tests/tmp"})
 
 
-def machine_root(suite: str, deb: Path, *packages: str) -> AbstractContextManager[Root]:
+def machine_root(suite: str, deb: Path, *packages: str, recommended: bool = False) -> AbstractContextManager[Root]:
     """A bare root that can boot. What the package and these need was downloaded, for the machine has no network."""
+    wanted = [] if recommended else ["--no-install-recommends"]
 
     def download(fresh: Root) -> None:
-        install = ["apt-get", "install", "--yes", "--quiet=2", "--download-only", "--no-install-recommends"]
+        install = ["apt-get", "install", "--yes", "--quiet=2", "--download-only", *wanted]
         fresh.run([*install, place(fresh, deb), *packages], network=True)
 
     depends = subprocess.run(["dpkg-deb", "--field", deb, "Depends"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return root(suite, *_MACHINE, prepare=download, called="\n".join([depends, *packages]))
+    return root(suite, *_MACHINE, prepare=download, called="\n".join([depends, *wanted, *packages]))
 
 
 def place(fresh: Root, deb: Path) -> str:

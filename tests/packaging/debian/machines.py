@@ -42,7 +42,6 @@ mount -t tmpfs tmpfs "$root/dev/shm"
 mount -t tmpfs tmpfs "$root/sys/fs/cgroup"
 mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 mount -t tmpfs tmpfs "$root/run"
-hostname sesmail-test
 mkdir -p "$root/outside"
 cd "$root"
 pivot_root . outside
@@ -63,11 +62,11 @@ class Machine:
         """Raises CalledProcessError if it fails, TimeoutExpired after 15 minutes."""
         subprocess.run(self._entering(command), env=plain_environment(environment), check=True, timeout=_LONGEST)
 
-    def said(self, command: Sequence[str]) -> str:
-        """What it printed, whatever became of it."""
+    def said(self, command: Sequence[str], *, check: bool = False) -> str:
+        """What it printed. Raises CalledProcessError if it fails and that is to be checked."""
         entering = self._entering(command)
         return subprocess.run(
-            entering, env=plain_environment(None), check=False, timeout=_LONGEST, capture_output=True, text=True
+            entering, env=plain_environment(None), check=check, timeout=_LONGEST, capture_output=True, text=True
         ).stdout
 
     def _entering(self, command: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[3]
 KEPT = CHECKOUT / ".roots"
 SUITES = ("bookworm", "trixie")
+HOST = "gateway"
 # Much more than a step takes on a slow network, so that nothing hangs for ever.
 _LONGEST = 1200
 _KEEP = 7 * 24 * 3600
@@ -34,6 +35,7 @@ _ENVIRONMENT = {
     "HOME": "/root",
     "LC_ALL": "C.UTF-8",
     "DEBIAN_FRONTEND": "noninteractive",
+    "PIP_CERT": "/etc/ssl/certs/ca-certificates.crt",
 }
 
 
@@ -88,7 +90,7 @@ def root(suite: str, *packages: str, prepare: Callable[[Root], None] | None = No
         _unpack(_base(suite), folder)
         if packages or prepare:
             _add(fresh, packages, prepare, called)
-        shutil.copy("/etc/resolv.conf", fresh.path("/etc/resolv.conf"))
+        _connect(fresh)
         yield fresh
     finally:
         shutil.rmtree(folder)
@@ -115,15 +117,24 @@ def _add(fresh: Root, packages: Sequence[str], prepare: Callable[[Root], None] |
         fresh.folder.mkdir()
         _unpack(kept, fresh.folder)
         return
-    shutil.copy("/etc/resolv.conf", fresh.path("/etc/resolv.conf"))
+    _connect(fresh)
     fresh.run(["apt-get", "update", "--quiet=2"], network=True)
     if packages:
         fresh.install(*packages)
     if prepare:
+        _connect(fresh)
         prepare(fresh)
     part = kept.with_suffix(".part")
     subprocess.run(["tar", "--create", "--file", part, "--directory", fresh.folder, "."], check=True)
     os.rename(part, kept)
+
+
+def _connect(fresh: Root) -> None:
+    """Names, and what this machine trusts: there may be a proxy between it and the network."""
+    shutil.copy("/etc/resolv.conf", fresh.path("/etc/resolv.conf"))
+    fresh.path("/etc/hostname").write_text(f"{HOST}\n")
+    fresh.path("/etc/hosts").write_text(f"127.0.0.1 localhost {HOST}.example.com {HOST}\n::1 localhost\n")
+    shutil.copy("/etc/ssl/certs/ca-certificates.crt", fresh.path("/etc/ssl/certs/ca-certificates.crt"))
 
 
 def _fresh(kept: Path) -> bool:
