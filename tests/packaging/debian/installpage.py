@@ -1,0 +1,52 @@
+"""``python3 -m tests.packaging.debian.installpage [SUITE ...]``: runs the commands of docs/install-debian.rst as they are printed, in a
+machine with nothing but Debian's base."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+
+from tests.packaging.debian.autopkgtests import machine_root
+from tests.packaging.debian.build import package
+from tests.packaging.debian.machines import booted
+from tests.packaging.debian.roots import CHECKOUT, SUITES
+
+PAGE = CHECKOUT / "docs/install-debian.rst"
+MOST = 10
+_BLOCK = re.compile(r"::\n\n((?: {4}.*\n)+)")
+
+
+def commands() -> list[str]:
+    """Each literal block of the page, which is one command. Raises ValueError for more of them than the page may have."""
+    found = [textwrap.dedent(block) for block in _BLOCK.findall(PAGE.read_text())]
+    if not 1 < len(found) <= MOST:
+        raise ValueError(f"{PAGE} has {len(found)} commands, of which there may be {MOST}")
+    return found
+
+
+def run(suite: str) -> None:
+    """Raises CalledProcessError when one fails, RuntimeError when the mail was not read at the end."""
+    deb = package(suite)
+    with machine_root(suite, deb, "curl", recommended=True) as fresh:
+        shutil.copy(deb, fresh.path("/root"))
+        # apt's own user has to read what is installed.
+        fresh.path("/root").chmod(0o755)
+        with booted(fresh) as machine:
+            for command in commands():
+                print(f"# {command}", end="", flush=True)
+                try:
+                    said = machine.said(["sh", "-euc", f"cd /root\n{command}"], check=True)
+                except subprocess.CalledProcessError as error:
+                    print(error.stdout, error.stderr, machine.said(["journalctl", "--unit=sesmail", "--no-pager"]))
+                    raise
+            print(said)
+            if "Subject: Hello" not in said or "It works." not in said:
+                raise RuntimeError("the mail that was sent was not read")
+
+
+if __name__ == "__main__":
+    for each in sys.argv[1:] or SUITES:
+        run(each)
