@@ -38,11 +38,12 @@ from sesmail.service.certificates import CertificateStore
 from sesmail.service.collecting import Collecting, collects
 from sesmail.service.doors import doors
 from sesmail.service.firstlook import FirstLook
-from sesmail.service.gateway import Gateway
+from sesmail.service.gateway import Gateway, Served
 from sesmail.service.keypair import BadCertificate, Pair
-from sesmail.service.listeners import BadEndpoint, Endpoints
+from sesmail.service.listeners import BadEndpoint, Endpoints, Listener
 from sesmail.service.monitor import monitor_doors, readiness
 from sesmail.service.notify import Silent
+from sesmail.service.opendoors import Made, OpenDoors
 from sesmail.service.openfiles import make_room
 from sesmail.service.page import IVisitor, PageService, page_doors, visitor
 from sesmail.service.passwdfiles import PasswdFiles
@@ -113,13 +114,12 @@ def _built(config: Config, reactor: Any, load: Load, shared: Shared, told: Told)
     _make_embedded_store(config)
     house = _House(config, reactor, shared)
     portal = house.portal({IMailbox: logins.pop3_mailbox(house.maildrops), IVisitor: visitor, **house.sending()})
-    certificates = house.certificates()
-    house.listen(portal, certificates)
+    house.listen(portal)
     if shared.first:
-        house.show(portal, certificates)
+        house.show(portal)
         house.collect()
-    house.watch(certificates)
-    house.reload(load, portal, certificates, told)
+    house.watch()
+    house.reload(load, portal, told)
     return house.gateway
 
 
@@ -157,6 +157,8 @@ class _House:
         if shared.first and config.aliases.table == "dynamodb" and self._mail.aliases is not None:
             FirstLook(config, reactor, self._mail.aliases).setServiceParent(self.gateway)
         self.maildrops = self._maildrops()
+        self._makes: list[Made] = []
+        self._certificates = self._watched(config)
 
     def _maildrops(self) -> Maildrops:
         lock = locks.lock(self._config, self._reactor, self._workers, self._store_of, self._shared)
@@ -188,17 +190,28 @@ class _House:
         files = PasswdFiles(where, default_store(config), config.auth.passwd_file, self._store_of)
         return logins.checkers(config, self._reactor, where, files, self._readers, self._workers)
 
-    def certificates(self) -> CertificateStore | None:
-        """Looked at again while the gateway runs; None where nobody speaks TLS."""
-        if all(listener.tls == "none" for listener in itertools.chain(*self._config.listeners.values())):
+    def _serve(self, make: Made) -> None:
+        """Listen where these doors are, and where they are after a reload."""
+        self._makes.append(make)
+        for listener, served in make(self._config):
+            self.gateway.listen(listener, served)
+
+    def _made(self, config: Config) -> Iterator[tuple[Listener, Served]]:
+        with explained(config):
+            for make in self._makes:
+                yield from make(config)
+
+    def _watched(self, config: Config) -> CertificateStore | None:
+        """Certificates, looked at again while the gateway runs; None where nobody speaks TLS."""
+        if not _speaks_tls(config):
             return None
-        store = CertificateStore(_pairs(self._config), _today)
-        watch = TimerService(self._config.tls.reload_seconds, store.refresh)
+        store = CertificateStore(_pairs(config), _today)
+        watch = TimerService(config.tls.reload_seconds, store.refresh)
         watch.clock = self._reactor
         watch.setServiceParent(self.gateway)
         return store
 
-    def reload(self, load: Load, portal: ThrottledPortal, certificates: CertificateStore | None, told: Told) -> None:
+    def reload(self, load: Load, portal: ThrottledPortal, told: Told) -> None:
         """What a hangup has read again."""
 
         async def addresses(config: Config) -> TakeOn:
@@ -211,38 +224,44 @@ class _House:
             def take_on() -> None:
                 portal.ask(FirstOf(asked.values()))
                 self._closing.replace(asked.values())
+                self.maildrops.hide(maildrops.passwd_keys(config))
 
             return take_on
 
         async def served(config: Config) -> TakeOn:
             with explained(config):
-                return certificates.prepare(_pairs(config)) if certificates is not None else lambda: None
+                if self._certificates is None:
+                    self._certificates = self._watched(config)
+                elif _speaks_tls(config):
+                    return self._certificates.prepare(_pairs(config))
+            return lambda: None
 
         async def logged(config: Config) -> TakeOn:
             return lambda: logs.change(config.log.level, config.log.format)
 
-        parts = [addresses, who, served, logged]
+        # Doors come last: whoever connects finds all the rest in place, and what was opened stays open.
+        parts = [addresses, who, served, logged, OpenDoors(self.gateway, self._config, self._made).prepare]
         reloading = Reloading(self._config, self._reactor, load, parts, told)
         reloading.setServiceParent(self.gateway)
         self.gateway.reload = reloading.begin
 
-    def listen(self, portal: Portal, certificates: CertificateStore | None) -> None:
+    def listen(self, portal: Portal) -> None:
         """Every listener of the configuration."""
         taker = None
         if self._config.lmtp.listeners:
             taker, taking = reception(self._config, self._reactor, self._mail.routing, self._mail.local.deliver)
             taking.setServiceParent(self.gateway)
-        for listener, factory in doors(
-            self._config, self._reactor, portal, certificates, self._shared.connections, taker, self._shared.endpoints
-        ):
-            self.gateway.listen(listener, factory)
+        self._serve(
+            lambda config: doors(
+                config, self._reactor, portal, self._certificates, self._shared.connections, taker, self._shared.endpoints
+            )
+        )
         if self._config.sns.listeners and self._shared.first:
             sns = SnsService(self._config, self._reactor, self._mail.intake)
             sns.setServiceParent(self.gateway)
-            for listener, site in sns_doors(self._config, self._reactor, sns.door, certificates, self._shared.endpoints):
-                self.gateway.listen(listener, site)
+            self._serve(lambda config: sns_doors(config, self._reactor, sns.door, self._certificates, self._shared.endpoints))
 
-    def show(self, portal: Portal, certificates: CertificateStore | None) -> None:
+    def show(self, portal: Portal) -> None:
         """The page, and the API where there is a table of aliases."""
         config, reactor = self._config, self._reactor
         if not config.page.listeners:
@@ -253,8 +272,7 @@ class _House:
         summaries = Summaries(self.maildrops.figures, reactor.seconds, settings(config))
         page = PageService(config, reactor, portal, summaries, api, account)
         page.setServiceParent(self.gateway)
-        for listener, site in page_doors(config, reactor, page, certificates, self._shared.endpoints):
-            self.gateway.listen(listener, site)
+        self._serve(lambda config: page_doors(config, reactor, page, self._certificates, self._shared.endpoints))
 
     def collect(self) -> None:
         """Mail that comes in, where there is a queue or a sweep."""
@@ -262,15 +280,14 @@ class _House:
             self.gateway.collecting = Collecting(self._config, self._reactor, self._mail)
             self.gateway.collecting.setServiceParent(self.gateway)
 
-    def watch(self, certificates: CertificateStore | None) -> None:
+    def watch(self) -> None:
         """Figures, and the doors at which they are asked for."""
         Pulse(self._reactor).setServiceParent(self.gateway)
         if not self._config.monitor.listeners:
             return
         ready = readiness(self._config, self._reactor, self._store_of)
         ready.setServiceParent(self.gateway)
-        for listener, site in monitor_doors(self._config, self._reactor, ready, certificates):
-            self.gateway.listen(listener, site)
+        self._serve(lambda config: monitor_doors(config, self._reactor, ready, self._certificates))
 
 
 def _make_embedded_store(config: Config) -> None:
@@ -278,6 +295,10 @@ def _make_embedded_store(config: Config) -> None:
     root = Path(config.service.state_dir) / "mail"
     if config.storage.url == f"file://{root}":
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _speaks_tls(config: Config) -> bool:
+    return any(listener.tls != "none" for listener in itertools.chain(*config.listeners.values()))
 
 
 def _pairs(config: Config) -> Sequence[Pair]:

@@ -17,6 +17,7 @@ IN_PLACE = frozenset(
         "auth.checkers",
         "auth.users",
         "auth.passwd_cache",
+        "auth.passwd_file",
         "auth.upgrade",
         "auth.jwt_secret",
         "auth.jwt_max_age",

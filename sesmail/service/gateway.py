@@ -40,6 +40,7 @@ class Gateway(MultiService):
         self._clock = clock
         self.listeners: list[Listener] = []
         self.factories: list[Served] = []
+        self._serving: dict[Listener, Served] = {}
         self.sending: Sending | None = None
         """Carries mail on while the service runs, and when sessions have ended for what is left of `drain`."""
         self.collecting: Collecting | None = None
@@ -52,6 +53,14 @@ class Gateway(MultiService):
         listener.setServiceParent(self)
         self.listeners.append(listener)
         self.factories.append(factory)
+        self._serving[listener] = factory
+
+    def close(self, listener: Listener) -> None:
+        """Take no more connections there. Its sessions go on, and are ended with the others when the service stops."""
+        listener.disownServiceParent()
+        self.listeners.remove(listener)
+        del self._serving[listener]
+        self.factories = [one for one in self.factories if one.open or one in self._serving.values()]
 
     def figures(self) -> str:
         """What it does, in a line for people."""

@@ -46,6 +46,14 @@ class BadEndpoint(Exception):
     option = ""
 
 
+class CannotListen(Exception):
+    """The socket `name` is taken, or may not be had."""
+
+    def __init__(self, name: str, reason: object) -> None:
+        super().__init__(f"cannot listen on {name}: {reason}")
+        self.name = name
+
+
 class Listener(Service):
     """Listens on one endpoint from before privileges are given up until the service stops.
 
@@ -84,16 +92,39 @@ class Listener(Service):
             raise RuntimeError("not listening")
         return self._port.getHost()
 
-    def privilegedStartService(self) -> None:
-        """Raises SystemExit, having logged one line, when the port is taken or may not be had."""
-        super().privilegedStartService()
+    def open(self) -> None:
+        """Listen. Raises CannotListen."""
         try:
             self._port = listen_now(self._endpoint, self._factory)
         except (CannotListenError, OSError) as error:
-            # A service that runs without its ports would look healthy to everything but its users.
-            _log.critical("cannot listen on %s: %s", self.name, getattr(error, "socketError", error))
-            raise SystemExit(1) from None
+            raise CannotListen(str(self.name), getattr(error, "socketError", error)) from error
         _log.info("listening on %s", self.name)
+
+    def shut(self) -> Deferred[None]:
+        """Listen no longer; `open` may follow."""
+        port, self._port = self._port, None
+        stopped = port.stopListening() if port is not None else None
+        return stopped or succeed(None)
+
+    def take(self, other: Listener) -> None:
+        """Listen on what `other` listens on, which does so no longer: who connects from now on is served here, and nobody is refused."""
+        port: Any = other._port
+        self._factory.doStart()
+        port.factory = self._factory
+        other._factory.doStop()
+        self._port, other._port = port, None
+
+    def privilegedStartService(self) -> None:
+        """Raises SystemExit, having logged one line, when the port is taken or may not be had."""
+        super().privilegedStartService()
+        if self._port is not None:
+            return
+        try:
+            self.open()
+        except CannotListen as error:
+            # A service that runs without its ports would look healthy to everything but its users.
+            _log.critical("%s", error)
+            raise SystemExit(1) from None
 
     def startService(self) -> None:
         if self._port is None:
@@ -102,9 +133,7 @@ class Listener(Service):
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
-        port, self._port = self._port, None
-        stopped = port.stopListening() if port is not None else None
-        return stopped or succeed(None)
+        return self.shut()
 
 
 def endpoint(reactor: IReactorTime, description: str, group: str | None, mode: str) -> IStreamServerEndpoint:

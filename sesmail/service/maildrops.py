@@ -71,8 +71,13 @@ def maildrops(
         pause=lambda: deferLater(reactor, 0),
         now=reactor.seconds,
         expire_days=expire if isinstance(expire, int) else None,
-        passwd=PasswdKeys([*places(config).passwd_templates(), *_common_passwd(config)]),
+        passwd=passwd_keys(config),
     )
+
+
+def passwd_keys(config: Config) -> PasswdKeys:
+    """The password files that lie in stores."""
+    return PasswdKeys([*places(config).passwd_templates(), *_common_passwd(config)])
 
 
 def _common_passwd(config: Config) -> list[tuple[StorePlace, str]]:

@@ -171,6 +171,10 @@ class Maildrops:
         self._namesakes = Namesakes(now)
         self._mailboxes: WeakValueDictionary[tuple[StorePlace, str, bool], Mailbox] = WeakValueDictionary()
 
+    def hide(self, passwd: PasswdKeys) -> None:
+        """From now on these are no mail, in mailboxes that are opened then."""
+        self._passwd = passwd
+
     async def open(self, place: Place | None, client: Client) -> Maildrop:
         """Lock, list, freeze; None and a place without a store open an empty one. Whoever gets a maildrop closes it. Raises Busy, Unavailable: then nothing
         is held."""
