@@ -25,6 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ENSURE = tests/packaging/ensure.sh
 INSTALL = tests/packaging/install.sh
 AXE = .venv-tools/node_modules/axe-core/axe.min.js
+PROMTOOL = .venv-tools/bin/promtool
 REQUIREMENTS = $(PYTHON) tests/packaging/requirements.py
 PYTEST = -m pytest $(PYTEST_ARGUMENTS)
 SUITE = $(PYTEST) -n $(PROCESSES) --dist loadfile
@@ -104,7 +105,7 @@ environments: .venv/tests .venv-oldest/tests .venv-tools/tools .venv-oracle/orac
 
 # The mail programs that the tests fetch and send with, servers to compare with, the browser for the page, and the user that mailtos3's
 # line in master.cf names.
-programs: $(AXE)
+programs: $(AXE) $(PROMTOOL)
 	@$(ENSURE) venv chromium chromedriver curl dovecot dovecot-lmtpd fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
 	@id mailtos3 >/dev/null 2>&1 || [ `id -u` = 0 ] || { echo "Run this as root, then try again: $(USERADD)" >&2; exit 1; }
 	@id mailtos3 >/dev/null 2>&1 || $(USERADD)
@@ -129,6 +130,10 @@ programs: $(AXE)
 	@$(ENSURE) venv
 	@$(INSTALL) .venv-oracle -r tests/oracle.txt
 	@touch $@
+
+# What checks alerts and queries for Prometheus.
+$(PROMTOOL): | .venv-tools/tools
+	@tests/packaging/promtool.sh $@
 
 # What finds things on a page that somebody could not use.
 $(AXE): | .venv-tools/tools

@@ -53,6 +53,7 @@ class Workers(Service):
     def startService(self) -> None:
         super().startService()
         label = (str(self.name),)
+        _refused.expect(label)
         self._unread = [
             _busy.read(lambda: {label: min(self._busy, self._most)}),
             _waiting.read(lambda: {label: max(0, self._busy - self._most)}),
