@@ -9,9 +9,10 @@ say() { echo "== $*"; }
 
 fail() {
     echo "FAILED: $*" >&2
-    journalctl --unit=sesmail --no-pager --lines=50 >&2 || true
     exit 1
 }
+
+trap '[ $? = 0 ] || journalctl --no-pager --lines=50 >&2' EXIT
 
 # The value of an option that the shipped file shows with its default, after a #.
 set_option() {

@@ -16,7 +16,7 @@ from tests.packaging.debian.machines import booted
 from tests.packaging.debian.roots import CHECKOUT, SUITES, Root, root
 
 # What a machine has that a bare root has not.
-_MACHINE = ("systemd-sysv",)
+BOOTS = ("systemd-sysv",)
 
 
 @dataclass(frozen=True)
@@ -41,26 +41,30 @@ def run(suite: str, test: Listed) -> None:
     """Raises CalledProcessError when it fails, having shown what it said."""
     print(f"=== {suite}: {test.name}", flush=True)
     deb = package(suite)
-    with machine_root(suite, deb, *test.packages) as fresh:
+    with _prepared(suite, deb) as fresh:
         shutil.copytree(CHECKOUT / "debian/tests", fresh.path("/tests/debian/tests"))
         fresh.path("/tests/tmp").mkdir()
         with booted(fresh) as machine:
-            install = ["apt-get", "install", "--yes", "--quiet=2", "--no-install-recommends", place(fresh, deb), *test.packages]
-            machine.run(install)
+            machine.run(["apt-get", "install", "--yes", "--quiet=2", place(fresh, deb)])
             script = f"cd /tests && exec debian/tests/{test.name}"
             machine.run(["sh", "-euc", script], environment={"AUTOPKGTEST_TMP": "/tests/tmp"})
 
 
-def machine_root(suite: str, deb: Path, *packages: str, recommended: bool = False) -> AbstractContextManager[Root]:
-    """A bare root that can boot. What the package and these need was downloaded, for the machine has no network."""
-    wanted = [] if recommended else ["--no-install-recommends"]
+def _prepared(suite: str, deb: Path) -> AbstractContextManager[Root]:
+    """A root that can boot, with all that the package and any of the tests needs, and without the package."""
+    needed = depends(deb)
 
-    def download(fresh: Root) -> None:
-        install = ["apt-get", "install", "--yes", "--quiet=2", "--download-only", *wanted]
-        fresh.run([*install, place(fresh, deb), *packages], network=True)
+    def satisfy(fresh: Root) -> None:
+        fresh.run(["apt-get", "satisfy", "--yes", "--quiet=2", "--no-install-recommends", needed], network=True)
 
-    depends = subprocess.run(["dpkg-deb", "--field", deb, "Depends"], check=True, stdout=subprocess.PIPE, text=True).stdout
-    return root(suite, *_MACHINE, prepare=download, called="\n".join([depends, *wanted, *packages]))
+    packages = sorted({name for test in listed() for name in test.packages})
+    return root(suite, *BOOTS, *packages, prepare=satisfy, called=needed)
+
+
+def depends(deb: Path) -> str:
+    """What the package needs. Raises CalledProcessError."""
+    field = ["dpkg-deb", "--field", str(deb), "Depends"]
+    return subprocess.run(field, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def place(fresh: Root, deb: Path) -> str:
