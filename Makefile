@@ -106,7 +106,8 @@ environments: .venv/tests .venv-oldest/tests .venv-tools/tools .venv-oracle/orac
 # The mail programs that the tests fetch and send with, servers to compare with, the browser for the page, and the user that mailtos3's
 # line in master.cf names.
 programs: $(AXE) $(PROMTOOL)
-	@$(ENSURE) venv chromium chromedriver curl dovecot dovecot-lmtpd fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls
+	@$(ENSURE) venv chromium chromedriver curl dovecot dovecot-lmtpd fetchmail getmail openssl postfix postfix-pcre swaks swaks-tls \
+	    bash-completion fail2ban-regex journal-remote python3-systemd systemd-analyze
 	@id mailtos3 >/dev/null 2>&1 || [ `id -u` = 0 ] || { echo "Run this as root, then try again: $(USERADD)" >&2; exit 1; }
 	@id mailtos3 >/dev/null 2>&1 || $(USERADD)
 

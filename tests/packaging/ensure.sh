@@ -1,13 +1,17 @@
 #!/bin/sh
 # ensure.sh NAME ...: sees to it that these are installed, each a command of the same name, or `venv`, Python's module,
 # `swaks-tls`, the Perl module without which swaks has no TLS, `postfix-pcre`, Postfix's tables of that kind, `dovecot-lmtpd`,
-# Dovecot's way to take mail, or `iproute2`, the command ip.
+# Dovecot's way to take mail, `iproute2`, the command ip, `bash-completion`, its functions, `journal-remote`, what writes files of the
+# journal, or `python3-systemd`, with which fail2ban reads them.
 # On a Debian machine root gets what is missing; anybody else gets the one line to run, and a failure.
 set -eu
 
 is_there() {
     case $1 in
         venv) "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null ;;
+        bash-completion) [ -e /usr/share/bash-completion/bash_completion ] ;;
+        journal-remote) [ -e /lib/systemd/systemd-journal-remote ] ;;
+        python3-systemd) /usr/bin/python3 -c 'import systemd.journal' 2>/dev/null ;;
         iproute2) command -v ip >/dev/null ;;
         swaks-tls) perl -MNet::SSLeay -e 1 2>/dev/null ;;
         dovecot-lmtpd) [ -e /usr/lib/dovecot/lmtp ] ;;
@@ -21,8 +25,11 @@ package_of() {
         venv) echo python3-venv ;;
         chromedriver) echo chromium-driver ;;
         dovecot) echo dovecot-core ;;
+        fail2ban-regex) echo fail2ban ;;
         getmail) echo getmail6 ;;
+        journal-remote) echo systemd-journal-remote ;;
         swaks-tls) echo libnet-ssleay-perl ;;
+        systemd-analyze) echo systemd ;;
         *) echo "$1" ;;
     esac
 }
