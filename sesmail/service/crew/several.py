@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from functools import partial
@@ -10,11 +11,12 @@ from typing import Any
 
 from sesmail.config.table import Config
 from sesmail.service import logs
-from sesmail.service.building import plan
+from sesmail.service.building import explained, plan
 from sesmail.service.crew.common import kept
 from sesmail.service.crew.given import theirs
 from sesmail.service.crew.mail import SpoolHold
 from sesmail.service.crew.member import command
+from sesmail.service.crew.monitored import monitored
 from sesmail.service.crew.parent import PATIENCE, Parent
 from sesmail.service.listeners import Endpoints
 from sesmail.service.notify import patience
@@ -32,6 +34,8 @@ def several(config: Config, reactor: Any, load: Load, told: Told) -> Parent:
     shared = kept(alone(config, reactor))
     silence = patience(os.environ) or PATIENCE
     parent = Parent(config, reactor, load, partial(_plan, reactor), told, shared, run=command(), patience=silence)
+    with explained(config):
+        monitored(config, reactor, parent.watch.snapshots).setServiceParent(parent)
     if config.submission.listeners:
         SpoolHold(Path(config.relay.spool)).setServiceParent(parent)
     return parent
@@ -39,3 +43,5 @@ def several(config: Config, reactor: Any, load: Load, told: Told) -> Parent:
 
 def _plan(reactor: Any, config: Config, endpoints: Endpoints) -> None:
     plan(theirs(config), reactor, endpoints)
+    # What was put together is full of cycles, and much in a process that makes little else.
+    gc.collect()
