@@ -74,7 +74,7 @@ class BucketLock:
             log.info("could not try out conditional writes on %s: %s", place.url, error)
 
     async def take(self, place: Place, client: Client) -> Hold:
-        """See Lock. Raises Busy alone: whether the store can be reached is for those to say who need it."""
+        """See Lock. Whether the store can be reached is for those to say who need it: Unavailable is said of `host` alone."""
         held = await self._host.take(place, client)
         try:
             lease = await self._lease(place)
