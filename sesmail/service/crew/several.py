@@ -16,7 +16,6 @@ from sesmail.service.crew.common import kept
 from sesmail.service.crew.given import theirs
 from sesmail.service.crew.mail import SpoolHold
 from sesmail.service.crew.member import command
-from sesmail.service.crew.monitored import monitored
 from sesmail.service.crew.parent import PATIENCE, Parent
 from sesmail.service.listeners import Endpoints
 from sesmail.service.notify import patience
@@ -34,8 +33,6 @@ def several(config: Config, reactor: Any, load: Load, told: Told) -> Parent:
     shared = kept(alone(config, reactor))
     silence = patience(os.environ) or PATIENCE
     parent = Parent(config, reactor, load, partial(_plan, reactor), told, shared, run=command(), patience=silence)
-    with explained(config):
-        monitored(config, reactor, parent.watch.snapshots).setServiceParent(parent)
     if config.submission.listeners:
         SpoolHold(Path(config.relay.spool)).setServiceParent(parent)
     return parent
