@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -28,6 +29,8 @@ from sesmail.interfaces import StorePlace
 
 CONNECT, READ = 4.0, 8.0
 """Seconds that any server has, for a connection and for a silence."""
+THREADS = 16
+"""How many ask at a time."""
 
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
 _MOST_SKEW = 60.0
@@ -58,60 +61,80 @@ def _refused(about: str, error: ClientError) -> Finding:
     return unknown(about, words_of(error))
 
 
-@dataclass(frozen=True)
 class Aws:
-    """Clients for one look at everything: they do not wait long, and ask once."""
+    """Clients for one look at everything: they do not wait long, and ask once. Thread-safe; each is made once, as that takes longer than
+    most requests. All methods raise Unavailable where no client can be made."""
 
-    config: Config
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stores = Clients(connect_timeout=CONNECT, read_timeout=READ, attempts=1, sts_endpoint=_sts())
+        self._made: dict[tuple[Whom, str, str | None], LateClient] = {}
+        self._lock = threading.Lock()
 
     def s3(self, place: StorePlace) -> Any:
-        """See Clients.s3; a new one each time, as probes leave conditions behind."""
-        return Clients(connect_timeout=CONNECT, read_timeout=READ, attempts=1, sts_endpoint=_sts()).s3(place)
+        """See Clients.s3."""
+        return self._stores.s3(place)
 
     def ses(self, service: str = "sesv2") -> Any:
-        """Raises Unavailable, as all do."""
-        return _client(ses_place(self.config), service)
+        """See couriers.ses_client."""
+        return self._client(ses_place(self._config), service)
 
     def sqs(self, url: str) -> Any:
         """For one queue."""
-        place = queue_place(self.config, url)
-        return _client(place, "sqs", place.region or region_of(url))
+        place = queue_place(self._config, url)
+        return self._client(replace(place, url=""), "sqs", place.region or region_of(url))
 
     def sns(self, topic: str) -> Any:
         """For one topic, asked with the credentials of section queue."""
-        given = self.config.queue
-        region = topic.split(":")[3]
-        return _client(ApiPlace(region=region, endpoint=given.endpoint, **whom(given, self.config)), "sns")
+        given = self._config.queue
+        place = ApiPlace(region=topic.split(":")[3], endpoint=given.endpoint, **whom(given, self._config))
+        return self._client(place, "sns")
 
     def kms(self, key: str) -> Any:
         """For one key, by its ARN."""
-        storage, sealed = self.config.storage, self.config.sealed
-        place = ApiPlace(region=storage.region, endpoint=sealed.endpoint, **whom(storage, self.config))
-        return _client(place, "kms", key.split(":")[3])
+        storage, sealed = self._config.storage, self._config.sealed
+        place = ApiPlace(region=storage.region, endpoint=sealed.endpoint, **whom(storage, self._config))
+        return self._client(place, "kms", key.split(":")[3])
 
     def table(self) -> Any:
         """For the table of aliases."""
-        return _client(table_place(self.config), "dynamodb")
+        return self._client(table_place(self._config), "dynamodb")
+
+    def sts(self, place: ApiPlace) -> Any:
+        """For who one is."""
+        return self._client(replace(place, endpoint=_sts()), "sts")
+
+    def _client(self, place: Whom, service: str, region: str | None = None) -> Any:
+        with self._lock:
+            made = self._made.get((place, service, region))
+            if made is None:
+                made = self._made[place, service, region] = _late(place, service, region)
+        return made.client()
 
 
-def _client(place: Whom, service: str, region: str | None = None) -> Any:
-    made = LateClient(
-        place, service, connect_timeout=CONNECT, read_timeout=READ, connections=1, sts_endpoint=_sts(), region=region
+def _late(place: Whom, service: str, region: str | None) -> LateClient:
+    return LateClient(
+        place,
+        service,
+        connect_timeout=CONNECT,
+        read_timeout=READ,
+        connections=THREADS,
+        sts_endpoint=_sts(),
+        region=region,
     )
-    return made.client()
 
 
 def _sts() -> str | None:
     return os.environ.get(_STS)
 
 
-def credentials(sections: str, place: ApiPlace) -> Iterator[Finding]:
+def credentials(sections: str, place: ApiPlace, asked: Aws) -> Iterator[Finding]:
     """Who AWS says that one is, which nobody needs a right for. `sections` are those that use these credentials."""
     about = f"credentials of {sections}"
     if place.endpoint and not _sts():
         yield note(about, f"{place.endpoint} is not AWS: whether they are good shows in what it is asked for")
         return
-    said = _client(replace(place, endpoint=_sts()), "sts").get_caller_identity()
+    said = asked.sts(place).get_caller_identity()
     yield good(about, f"AWS knows them as {said['Arn']}")
 
 

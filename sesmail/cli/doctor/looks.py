@@ -43,7 +43,7 @@ def _of_others(config: Config) -> Iterator[Look]:
 
 def of_aws(config: Config, domains: Sequence[str], asked: Aws) -> list[Look]:
     """There: what is asked by this configuration, and nothing else."""
-    found = [*_credentials(config), *_buckets(config, asked)]
+    found = [*_credentials(config, asked), *_buckets(config, asked)]
     if receives(config):
         found.append(Look("mail that came in", partial(bucket.arrivals, config, asked)))
         found.append(Look("receipt rules", partial(receipt.rules, config, domains, asked)))
@@ -77,12 +77,12 @@ def _sending(config: Config, domains: Sequence[str], asked: Aws) -> Iterator[Loo
         yield Look(f"SES configuration set {name}", partial(ses.configuration_set, config, name, asked))
 
 
-def _credentials(config: Config) -> list[Look]:
+def _credentials(config: Config, asked: Aws) -> list[Look]:
     used: dict[ApiPlace, list[str]] = {}
     for section, place in _asked_as(config):
         used.setdefault(place, []).append(section)
     named = [(" and ".join(sections), place) for place, sections in used.items()]
-    return [Look(f"credentials of {sections}", partial(aws.credentials, sections, place)) for sections, place in named]
+    return [Look(f"credentials of {sections}", partial(aws.credentials, sections, place, asked)) for sections, place in named]
 
 
 def _asked_as(config: Config) -> Iterator[tuple[str, ApiPlace]]:

@@ -9,12 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sesmail.cli.doctor.aws import trouble
+from sesmail.cli.doctor.aws import THREADS, trouble
 from sesmail.cli.doctor.finding import Finding, unknown
 
 _log = logging.getLogger(__name__)
-
-_THREADS = 16
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ def together(looks: Sequence[Look], seconds: float) -> list[Finding]:
     done: queue.SimpleQueue[tuple[int, list[Finding]]] = queue.SimpleQueue()
     for number in range(len(looks)):
         waiting.put(number)
-    for _ in range(min(_THREADS, len(looks))):
+    for _ in range(min(THREADS, len(looks))):
         # Nothing waits for such threads at the end of the process.
         threading.Thread(target=_work, args=(looks, waiting, done), daemon=True).start()
     found: dict[int, list[Finding]] = {}
