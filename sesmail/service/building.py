@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.internet import TimerService
+from twisted.application.service import MultiService
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
 from twisted.mail.pop3 import IMailbox
@@ -158,7 +159,7 @@ class _House:
             FirstLook(config, reactor, self._mail.aliases).setServiceParent(self.gateway)
         self.maildrops = self._maildrops()
         self._makes: list[Made] = []
-        self._certificates = self._watched(config)
+        self._certificates = certificates(config, self._reactor, self.gateway)
 
     def _maildrops(self) -> Maildrops:
         lock = locks.lock(self._config, self._reactor, self._workers, self._store_of, self._shared)
@@ -201,16 +202,6 @@ class _House:
             for make in self._makes:
                 yield from make(config)
 
-    def _watched(self, config: Config) -> CertificateStore | None:
-        """Certificates, looked at again while the gateway runs; None where nobody speaks TLS."""
-        if not _speaks_tls(config):
-            return None
-        store = CertificateStore(_pairs(config), _today)
-        watch = TimerService(config.tls.reload_seconds, store.refresh)
-        watch.clock = self._reactor
-        watch.setServiceParent(self.gateway)
-        return store
-
     def reload(self, load: Load, portal: ThrottledPortal, told: Told) -> None:
         """What a hangup has read again."""
 
@@ -231,7 +222,7 @@ class _House:
         async def served(config: Config) -> TakeOn:
             with explained(config):
                 if self._certificates is None:
-                    self._certificates = self._watched(config)
+                    self._certificates = certificates(config, self._reactor, self.gateway)
                 elif _speaks_tls(config):
                     return self._certificates.prepare(_pairs(config))
             return lambda: None
@@ -295,6 +286,17 @@ def _make_embedded_store(config: Config) -> None:
     root = Path(config.service.state_dir) / "mail"
     if config.storage.url == f"file://{root}":
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def certificates(config: Config, reactor: Any, running: MultiService) -> CertificateStore | None:
+    """Those of section tls, looked at again while the service runs; None where nobody speaks TLS. Raises BadCertificate."""
+    if not _speaks_tls(config):
+        return None
+    store = CertificateStore(_pairs(config), _today)
+    watch = TimerService(config.tls.reload_seconds, store.refresh)
+    watch.clock = reactor
+    watch.setServiceParent(running)
+    return store
 
 
 def _speaks_tls(config: Config) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from sesmail import counters
-from sesmail.assembly.needs import questions
+from sesmail.assembly.needs import Question, questions
 from sesmail.assembly.stores import StoreOf
 from sesmail.config.monitoring import MonitorListener
 from sesmail.config.table import Config
@@ -28,10 +28,10 @@ _log = logging.getLogger(__name__)
 CONNECTIONS = 64
 
 
-def readiness(config: Config, reactor: Any, store_of: StoreOf) -> Readiness:
-    """What answers /readyz; it must run while the door is used. Raises ConfigError."""
+def readiness(config: Config, reactor: Any, store_of: StoreOf, more: Mapping[str, Question] = {}) -> Readiness:
+    """What answers /readyz, to `more` questions too; it must run while the door is used. Raises ConfigError."""
     end, given = ExitStack(), config.monitor
-    asked = questions(config, store_of, end)
+    asked = {**more, **questions(config, store_of, end)}
     return Readiness(asked, reactor, seconds=given.ready_seconds, timeout=given.ready_timeout, end=end)
 
 

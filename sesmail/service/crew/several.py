@@ -9,16 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sesmail.assembly import stores
 from sesmail.config.table import Config
+from sesmail.counters import merged
 from sesmail.service import logs
-from sesmail.service.building import explained, plan
+from sesmail.service.building import certificates, explained, plan
 from sesmail.service.crew.common import kept
 from sesmail.service.crew.given import theirs
 from sesmail.service.crew.mail import SpoolHold
 from sesmail.service.crew.member import command
 from sesmail.service.crew.parent import PATIENCE, Parent
 from sesmail.service.listeners import Endpoints
+from sesmail.service.monitor import monitor_doors, readiness
 from sesmail.service.notify import patience
+from sesmail.service.pulse import Pulse
 from sesmail.service.reloading import Load, Told
 from sesmail.service.shared import alone
 
@@ -35,7 +39,21 @@ def several(config: Config, reactor: Any, load: Load, told: Told) -> Parent:
     parent = Parent(config, reactor, load, partial(_plan, reactor), told, shared, run=command(), patience=silence)
     if config.submission.listeners:
         SpoolHold(Path(config.relay.spool)).setServiceParent(parent)
+    Pulse(reactor).setServiceParent(parent)
+    if config.monitor.listeners:
+        with explained(config):
+            _monitor(config, reactor, parent)
     return parent
+
+
+def _monitor(config: Config, reactor: Any, parent: Parent) -> None:
+    """Monitoring asks this process for all of them."""
+    store_of = stores.blocking_stores(stores.clients(config))
+    ready = readiness(config, reactor, store_of, {"workers": parent.watch.ask})
+    ready.setServiceParent(parent)
+    served = certificates(config, reactor, parent)
+    for listener, _ in monitor_doors(config, reactor, ready, served, lambda: merged(parent.watch.snapshots())):
+        listener.setServiceParent(parent)
 
 
 def _plan(reactor: Any, config: Config, endpoints: Endpoints) -> None:

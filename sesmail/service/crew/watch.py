@@ -8,7 +8,7 @@ from typing import Any
 
 from sesmail import counters
 from sesmail.counters import Gauge, Snapshot
-from sesmail.errors import Malformed
+from sesmail.errors import Malformed, Unavailable
 from sesmail.service.crew.desk import Seat
 from sesmail.service.crew.member import Member
 
@@ -57,6 +57,11 @@ class Watch:
         yield self._past
         yield from self._seen.values()
         yield counters.snapshot()
+
+    def ask(self) -> None:
+        """Raises Unavailable when no worker serves."""
+        if not any(member.serves for member in self._members):
+            raise Unavailable("no worker serves")
 
     def _beat(self, seat: Seat, snapshot: dict[str, Any]) -> None:
         self._member(seat).silent = 0
