@@ -55,10 +55,11 @@ def _prepared(suite: str, deb: Path) -> AbstractContextManager[Root]:
     needed = depends(deb)
 
     def satisfy(fresh: Root) -> None:
-        fresh.run(["apt-get", "satisfy", "--yes", "--quiet=2", "--no-install-recommends", needed], network=True)
+        fresh.path("/etc/apt/apt.conf.d/recommends").write_text('APT::Install-Recommends "false";\n')
+        fresh.run(["apt-get", "satisfy", "--yes", "--quiet=2", needed], network=True)
 
     packages = sorted({name for test in listed() for name in test.packages})
-    return root(suite, *BOOTS, *packages, prepare=satisfy, called=needed)
+    return root(suite, *BOOTS, *packages, prepare=satisfy, called=f"satisfied: {needed}")
 
 
 def depends(deb: Path) -> str:
