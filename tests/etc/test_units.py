@@ -61,7 +61,7 @@ def test_that_would_be_noticed(machine: Path) -> None:
 
 @pytest.mark.parametrize("unit", _SERVICES)
 def test_a_service_is_exposed_no_more_than_is_promised(unit: str) -> None:
-    command = ["systemd-analyze", "security", "--offline=true", _DEBIAN / unit]
+    command = ["systemd-analyze", "security", "--offline=true", str(_DEBIAN / unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     found = re.search(r"Overall exposure level for .*: ([\d.]+)", done.stdout)
     assert found is not None, done.stderr
