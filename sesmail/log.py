@@ -10,6 +10,8 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeAlias
 
 from sesmail.counters import Counter
@@ -52,6 +54,7 @@ Write: TypeAlias = Callable[[str, Mapping[str, object]], object]
 """Is given the word of a fate and its fields, None left out."""
 
 _write: Write = _to_logger
+_queue_id: ContextVar[str | None] = ContextVar("queue_id", default=None)
 _LONGEST = 200
 _PLAIN = re.compile(r"[A-Za-z0-9_.@:/+\-\[\]%]+\Z")
 
@@ -61,7 +64,21 @@ def fate(word: str, **fields: object) -> None:
     if word not in FATES:
         raise ValueError(f"not a fate: {word!r}")
     _count.add(word)
+    queue_id = _queue_id.get()
+    if queue_id is not None and queue_id != fields.get("id"):
+        fields.setdefault("queue_id", queue_id)
     _write(word, {name: value for name, value in fields.items() if value is not None})
+
+
+@contextmanager
+def under(queue_id: str | None) -> Iterator[None]:
+    """Within, fates of other ids have this one too, as `queue_id`: that by which a queue, ours or another server's, knows the message of
+    which they tell. For the thread alone that is in here."""
+    before = _queue_id.set(queue_id)
+    try:
+        yield
+    finally:
+        _queue_id.reset(before)
 
 
 def write_fates(write: Write = _to_logger) -> None:

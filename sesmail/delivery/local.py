@@ -119,7 +119,7 @@ class Local:
         if not why:
             return {}
         name = message.arrival.id.removesuffix(SUFFIX)
-        outcome = Outcome(250, "2.1.5", f"Ok taken as {name}", id=name)
+        outcome = Outcome(250, "2.1.5", f"Ok taken as {name}", id=message.arrival.id)
         try:
             self._held.keep(message, HeldRecord.of(message.arrival, why))
         except Exception as error:

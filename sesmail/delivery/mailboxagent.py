@@ -37,4 +37,4 @@ class MailboxAgent:
         folder, again = box.folder or None, None if new else "yes"
         for to in lists(step.recipients):
             fate("sorted", id=arrival.id, sender=arrival.sender, to=to, by="mailbox", folder=folder, again=again)
-        return Outcome(250, "2.1.5", f"Ok delivered as {name}", id=name)
+        return Outcome(250, "2.1.5", f"Ok delivered as {name}", id=arrival.id)

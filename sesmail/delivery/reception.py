@@ -69,7 +69,8 @@ class FiledParcel:
         """The last octets; a message that has no others never sees the disk. Returns an outcome for each recipient: what is ACCEPTED
         is durable or with its next hop. Raises as `write`."""
         try:
-            outcomes = self._handover.deliver(self._envelope, self._whole(last))
+            with log.under(self._envelope.queue_id):
+                outcomes = self._handover.deliver(self._envelope, self._whole(last))
         finally:
             self.discard()
         told = {recipient: outcomes.get(recipient, _NOTHING_SAID) for recipient in self._envelope.recipients}
@@ -80,6 +81,7 @@ class FiledParcel:
             octets=self._octets,
             id=next((outcome.id for outcome in told.values() if outcome.id), None),
             replies=sorted({outcome.code for outcome in told.values()}),
+            queue_id=self._envelope.queue_id,
         )
         return told
 

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from sesmail.counters import Counter, Histogram
 from sesmail.errors import Busy, MailError, NoSuchMessage
 from sesmail.interfaces import Deliver
+from sesmail.log import under
 from sesmail.mail.envelope import Envelope
 from sesmail.mail.outcome import Outcome, Verdict
 from sesmail.relay import accounts
@@ -135,7 +136,7 @@ class Queue:
         `due`. Never raises.
         """
         try:
-            with self._spool.take(id) as message:
+            with self._spool.take(id) as message, under(id):
                 return self._attempted(message, ear)
         except (Busy, NoSuchMessage):
             return {}
