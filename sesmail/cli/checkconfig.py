@@ -21,6 +21,7 @@ _NAMES = {
     "sns.listeners": "SNS",
     "lmtp.listeners": "LMTP",
     "page.listeners": "page",
+    "monitor.listeners": "monitor",
 }
 _TLS = {"implicit": "TLS from the start", "starttls": "TLS offered", "none": "no TLS"}
 

@@ -39,6 +39,7 @@ def test_a_good_configuration_is_said_in_plain_lines(tmp_path: Path) -> None:
         "    - {endpoint: 'tcp:2110', tls: none}\n"
         "    - {endpoint: 'haproxy:tcp:2995', tls: implicit, trusted: [10.0.0.5, 10.0.1.0/24]}\n"
         "page: {base: /mail, admins: [ann], listeners: [{endpoint: 'tcp:8080:interface=127.0.0.1', tls: none}]}\n"
+        "monitor: {listeners: [{endpoint: 'tcp:9925'}]}\n"
         "tls: {self_signed: true}\n"
         "service: {state_dir: /var/lib/sesmail}\n"
     )
@@ -50,6 +51,7 @@ def test_a_good_configuration_is_said_in_plain_lines(tmp_path: Path) -> None:
         "POP3: tcp:2110, no TLS",
         "POP3: haproxy:tcp:2995, TLS from the start, behind 10.0.0.5, 10.0.1.0/24",
         "page: tcp:8080:interface=127.0.0.1, no TLS",
+        "monitor: tcp:9925, no TLS",
         "page at: /mail/, administrators: ann",
         "certificate: self-signed, in /var/lib/sesmail",
         "mail: s3://example-mail at http://127.0.0.1:8333, mailboxes/%d/%u/",
