@@ -90,11 +90,11 @@ class Aws:
         place = ApiPlace(region=topic.split(":")[3], endpoint=given.endpoint, **whom(given, self._config))
         return self._client(place, "sns")
 
-    def kms(self, key: str) -> Any:
-        """For one key, by its ARN."""
+    def kms(self, region: str | None) -> Any:
+        """In this region; None is that of storage."""
         storage, sealed = self._config.storage, self._config.sealed
         place = ApiPlace(region=storage.region, endpoint=sealed.endpoint, **whom(storage, self._config))
-        return self._client(place, "kms", key.split(":")[3])
+        return self._client(place, "kms", region)
 
     def table(self) -> Any:
         """For the table of aliases."""

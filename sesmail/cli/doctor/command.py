@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,7 @@ from sesmail.errors import Malformed
 
 # DNS has ten seconds more; the whole stays below thirty.
 _SECONDS = 14.0
+_DENIED = re.compile(r"'?(/[^\s':]+)'?:? cannot be read: Permission denied")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,14 +38,21 @@ def run(args: argparse.Namespace) -> int:
         config = load(args.config)
         try_out(config)
     except ConfigError as error:
-        _print([wrong("configuration", str(one), "that line; sesmail check-config") for one in error.problems], args)
+        _print([wrong("configuration", str(one), _put_right(str(one))) for one in error.problems], args)
         return EXIT_CONFIG
     except Malformed as error:
-        _print([wrong("configuration", str(error), "that file; sesmail check-config")], args)
+        _print([wrong("configuration", str(error), "that file, and sesmail check-config until it says ok")], args)
         return EXIT_CONFIG
     found = [*settings(config), *examined(config, given or own_domains(config), server)]
     _print(found, args)
     return status(found)
+
+
+def _put_right(problem: str) -> str:
+    denied = _DENIED.search(problem)
+    if denied:
+        return f"sudo -u sesmail sesmail doctor; if it is denied to that user too: chgrp sesmail {denied[1]} && chmod g+r {denied[1]}"
+    return "that line, and sesmail check-config until it says ok"
 
 
 def own_domains(config: Config) -> list[str]:

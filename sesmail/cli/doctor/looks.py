@@ -9,7 +9,7 @@ from sesmail.assembly.queues import queue_place
 from sesmail.assembly.whom import whom
 from sesmail.aws.late import ApiPlace
 from sesmail.aws.sessions import bucket as name_of
-from sesmail.cli.doctor import aws, bucket, others, queues, receipt, rights, ses, tables
+from sesmail.cli.doctor import aws, bucket, others, queues, receipt, rights, sealed, ses, tables
 from sesmail.cli.doctor.aws import Aws
 from sesmail.cli.doctor.certificates import certificates
 from sesmail.cli.doctor.files import files
@@ -47,6 +47,8 @@ def of_aws(config: Config, domains: Sequence[str], asked: Aws) -> list[Look]:
     if receives(config):
         found.append(Look("mail that came in", partial(bucket.arrivals, config, asked)))
         found.append(Look("receipt rules", partial(receipt.rules, config, domains, asked)))
+    if receives(config) or "pop3" in rights.purposes(config):
+        found.append(Look("sealed mail", partial(sealed.sealed, config, asked)))
     if url := config.queue.url:
         found.append(Look(f"queue {url}", partial(queues.notices, config, url, asked)))
     if url := config.queue.dead_letter_url:

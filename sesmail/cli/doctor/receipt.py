@@ -99,13 +99,13 @@ def _told(config: Config, about: str, topic: str) -> Iterator[Finding]:
 
 
 def _opened(about: str, key: str, aws: Aws) -> Finding:
-    known = decrypt(key).ask(aws.kms(key))
+    known = decrypt(key).ask(aws.kms(key.split(":")[3]))
     if known.right is Right.DENIED:
         right = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": key}
         return wrong(about, f"seals mail with {key}, which may not be opened: {known.said}", json.dumps(right))
     return note(
         about,
-        f"seals mail with {key}; that it may be opened (kms:Decrypt) is not denied, and shows with the first such message",
+        f"seals mail with {key}; kms:Decrypt is not denied, and shows with such a message",
     )
 
 

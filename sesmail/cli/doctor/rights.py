@@ -180,7 +180,7 @@ def _kms(actions: Sequence[str], resources: Sequence[str], condition: Condition,
     ways = {"kms:Decrypt": probes.decrypt, "kms:GenerateDataKey": probes.generate_data_key}
     for key in resources:
         for action in actions:
-            yield Trial((action,), key, partial(aws.kms, key), ways[action](key))
+            yield Trial((action,), key, partial(aws.kms, key.split(":")[3]), ways[action](key))
 
 
 def _dynamodb(actions: Sequence[str], resources: Sequence[str], condition: Condition, config: Config, aws: Aws) -> Ways:

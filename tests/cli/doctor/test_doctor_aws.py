@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from secrets import token_hex
 from typing import Any
 
@@ -11,7 +12,7 @@ import boto3
 import pytest
 
 from sesmail.aws.late import ApiPlace
-from sesmail.cli.doctor import aws, bucket, queues, tables
+from sesmail.cli.doctor import aws, bucket, queues, sealed, tables
 from sesmail.cli.doctor.aws import Aws
 from sesmail.cli.doctor.finding import Finding, State
 from sesmail.cli.doctor.together import Look, together
@@ -203,6 +204,42 @@ def test_a_table_must_be_there_and_have_the_keys_of_aliases() -> None:
     (absent,), (other,) = bad(kept_in("nobody-has-it")), bad(kept_in(make_table("id")))
     assert "AliasTable=yes" in absent.mend
     assert other.mend.startswith("aliases.dynamodb_table")
+
+
+def sealed_in(name: str, user: User) -> Config:
+    """A bucket with a message in a mailbox that is sealed with a key of KMS."""
+    context = {"aws:ses:message-id": "one"}
+    key = client("kms").create_key()["KeyMetadata"]["Arn"]
+    made = client("kms").generate_data_key(KeyId=key, KeySpec="AES_256", EncryptionContext=context)
+    metadata = {
+        "x-amz-key-v2": b64encode(made["CiphertextBlob"]).decode(),
+        "x-amz-iv": b64encode(bytes(12)).decode(),
+        "x-amz-cek-alg": "AES/GCM/NoPadding",
+        "x-amz-tag-len": "128",
+        "x-amz-wrap-alg": "kms",
+        "x-amz-matdesc": json.dumps(context),
+    }
+    client("s3").put_object(Bucket=name, Key="mailboxes/example.com/tom/one", Body=b"sealed", Metadata=metadata)
+    return config(storage=in_bucket(moto.running(), name, **user.keys), sealed={"endpoint": moto.running()})
+
+
+@pytest.mark.parametrize(("right", "states"), [("kms:Decrypt", [State.GOOD]), ("kms:Encrypt", [State.WRONG])])
+def test_a_sealed_message_shows_whether_mail_can_be_opened(right: str, states: list[State]) -> None:
+    user = User()
+    asked = sealed_in(made(), user)
+    actions = [right, "s3:ListBucket", "s3:GetObject"]
+    user.allow({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]})
+    with checked():
+        found = list(sealed.sealed(asked, Aws(asked)))
+    assert [one.state for one in found] == states
+    assert all('"kms:Decrypt"' in one.mend for one in bad(found))
+
+
+def test_of_mail_that_is_not_sealed_nothing_is_said() -> None:
+    name = made()
+    client("s3").put_object(Bucket=name, Key="mailboxes/example.com/tom/one", Body=b"mail")
+    asked = stored(name)
+    assert list(sealed.sealed(asked, Aws(asked))) == []
 
 
 def anybody() -> Aws:

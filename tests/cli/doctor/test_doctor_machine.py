@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import sqlite3
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from sesmail.cli.doctor import others, tables
 from sesmail.cli.doctor.certificates import certificates
@@ -23,6 +25,7 @@ from sesmail.cli.doctor.files import files, settings
 from sesmail.cli.doctor.finding import Finding, State
 from sesmail.cli.doctor.ports import port
 from sesmail.cli.doctor.together import Look, together
+from sesmail.cli.main import main
 from sesmail.config.load import load
 from sesmail.config.table import Config
 from tests.cli.doctor.patients import bad, config, the
@@ -154,6 +157,21 @@ def test_a_certificate_without_its_chain_leads_to_the_file_with_both(tmp_path: P
 def test_a_key_of_another_certificate_is_wrong(authority: Authority) -> None:
     one, other = authority.issue("mx.example.com"), authority.issue("mx.example.com")
     assert "is not the key of" in the(judged(Certificate(one.certificate, other.key)), "certificate ").said
+
+
+def test_a_key_that_may_not_be_read_is_told_with_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with tempfile.TemporaryDirectory(prefix="sesmail-doctor-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        issued = Authority(folder).issue("mx.example.com")
+        issued.key.chmod(0o000)
+        pairs = {"certificates": [{"certificate": str(issued.certificate), "key": str(issued.key)}]}
+        (folder / "sesmail.yaml").write_text(yaml.safe_dump({"storage": STORE, "tls": pairs}))
+        with as_nobody():
+            status = main(["doctor", "--json", "--config", str(folder / "sesmail.yaml")])
+    (only,) = json.loads(capsys.readouterr().out)
+    assert (status, only["state"]) == (78, "wrong")
+    assert only["mend"].endswith(f"chgrp sesmail {issued.key} && chmod g+r {issued.key}")
 
 
 def test_a_certificate_of_our_own_is_worth_a_note() -> None:
