@@ -95,6 +95,7 @@ bench: .venv/tests .venv-tools/tools
 	.venv/bin/python -m bench.delivery
 	.venv/bin/python -m bench.sealed
 	.venv/bin/python -m bench.deliver
+	.venv/bin/python -m bench.counting
 
 clean:
 	rm -rf .venv .venv-oldest .venv-tools .venv-oracle build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
