@@ -132,3 +132,20 @@ def test_the_listeners_that_the_socket_names_are_good_ones(tmp_path: Path) -> No
     config.chmod(0o600)
     found = load(str(config), {})
     assert [one.endpoint for one in (*found.pop3.listeners, *found.submission.listeners)] == [end for _, end, _ in shown]
+
+
+def test_the_manual_names_what_is_there() -> None:
+    manual = (ROOT / "docs" / "service.rst").read_text()
+    assert "credential:sesmail_smtp" in manual
+    assert set(re.findall(r"sesmail[\w-]*\.(?:socket|timer)", manual)) == {"sesmail.socket", "sesmail-sort.timer"}
+    for name in re.findall(r"/usr/share/doc/sesmail/examples/([\w/]+)", manual):
+        assert (ROOT / "etc" / name).exists()
+        assert f"etc/{name.split('/')[0]}" in (_DEBIAN / "sesmail.examples").read_text()
+
+
+def test_the_certificates_of_the_manual_are_those_of_the_hook() -> None:
+    manual = (ROOT / "docs" / "service.rst").read_text()
+    hook = (ROOT / "etc" / "certbot" / "sesmail").read_text()
+    for line in re.findall(r"^    (install -d .*|RENEWED_LINEAGE=.*)$", manual, re.MULTILINE):
+        assert f"#   {line}\n" in hook
+    assert set(re.findall(r"(?:certificate|key): (\S+)/\w+\.pem", manual)) == {"/etc/sesmail/certificates/mail.example.com"}
