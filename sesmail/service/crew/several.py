@@ -13,12 +13,13 @@ from sesmail.assembly import stores
 from sesmail.config.table import Config
 from sesmail.counters import merged
 from sesmail.service import logs
-from sesmail.service.building import certificates, explained, plan
+from sesmail.service.building import certificates, plan
 from sesmail.service.crew.common import kept
 from sesmail.service.crew.given import theirs
 from sesmail.service.crew.mail import SpoolHold
 from sesmail.service.crew.member import command
 from sesmail.service.crew.parent import PATIENCE, Parent
+from sesmail.service.explained import explained
 from sesmail.service.listeners import Endpoints
 from sesmail.service.monitor import monitor_doors, readiness
 from sesmail.service.notify import patience
@@ -58,5 +59,7 @@ def _monitor(config: Config, reactor: Any, parent: Parent) -> None:
 
 def _plan(reactor: Any, config: Config, endpoints: Endpoints) -> None:
     plan(theirs(config), reactor, endpoints)
-    # What was put together is full of cycles, and much in a process that makes little else.
+    # What was put together is full of cycles, and has kept itself from the garbage collector for ever.
+    gc.unfreeze()
     gc.collect()
+    gc.freeze()
