@@ -88,7 +88,9 @@ def _moves(port: int) -> float:
     families = list(text_string_to_metric_families(_scraped(port)))
     counted = [one for family in families if family.type == "counter" for one in family.samples]
     timed = [one for family in families if family.type == "histogram" for one in family.samples if one.name.endswith("_count")]
-    return sum(float(one.value) for one in counted + timed if not one.name.endswith(("_octets_total", "_listed_messages_total")))
+    return sum(
+        float(one.value) for one in counted + timed if not one.name.endswith(("_octets_total", "_listed_messages_total"))
+    )
 
 
 def _submit(house: House, count: int) -> None:
