@@ -119,6 +119,13 @@ def test_in_the_journal_too_each_is_found_once(tmp_path: Path, format: str) -> N
     assert sorted(found_in_journal(tmp_path, {"sesmail.service": lines})) == sorted(peers)
 
 
+def test_workers_log_like_a_gateway_without_any(tmp_path: Path) -> None:
+    with logging_gateway(tmp_path, format="json", journal=True, workers=2) as gateway:
+        peers = refused(gateway)
+        lines = gateway.lines()
+    assert sorted(found_in_journal(tmp_path, {"sesmail.service": lines})) == sorted(peers)
+
+
 def test_only_units_of_the_gateway_are_believed(tmp_path: Path) -> None:
     def line(peer: str) -> list[str]:
         return [f"<6>[sesmail.fate#info] login-refused user=x peer={peer} protocol=pop3 reason=BadLogin"]
