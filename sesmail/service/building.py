@@ -7,7 +7,7 @@ import itertools
 import logging
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,19 +29,18 @@ from sesmail.assembly.unsealing import data_keys, for_delivery, kms, unsealing
 from sesmail.auth.chain import FirstOf
 from sesmail.auth.realm import Factory
 from sesmail.auth.throttle import ThrottledPortal
-from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.stores import default_store
 from sesmail.config.table import Config
-from sesmail.errors import MailError
 from sesmail.protocols.smtp.avatar import ISubmission
 from sesmail.service import locks, logins, logs, maildrops
 from sesmail.service.certificates import CertificateStore
 from sesmail.service.collecting import Collecting, collects
 from sesmail.service.doors import doors
+from sesmail.service.explained import explained
 from sesmail.service.firstlook import FirstLook
 from sesmail.service.gateway import Gateway, Served
-from sesmail.service.keypair import BadCertificate, Pair
-from sesmail.service.listeners import BadEndpoint, Endpoints, Listener
+from sesmail.service.keypair import Pair
+from sesmail.service.listeners import Endpoints, Listener
 from sesmail.service.monitor import monitor_doors, readiness
 from sesmail.service.notify import Silent
 from sesmail.service.opendoors import Made, OpenDoors
@@ -87,27 +86,6 @@ def plan(config: Config, reactor: Any, endpoints: Endpoints) -> None:
     """Find out what `build` would, and run nothing: `endpoints` is asked for those of all listeners. Raises ConfigError."""
     with explained(config):
         _built(config, reactor, lambda: config, replace(alone(config, reactor), endpoints=endpoints), Silent())
-
-
-@contextmanager
-def explained(config: Config) -> Iterator[None]:
-    """Turns what is found out when parts are made into ConfigError."""
-    try:
-        yield
-    except LookupError as error:
-        raise _problem(config, "auth.checkers", f"there is no checker {error}") from error
-    except BadCertificate as error:
-        raise _problem(config, "tls.certificates", str(error)) from error
-    except BadEndpoint as error:
-        raise _problem(config, error.option, str(error)) from error
-    except MailError as error:
-        raise _problem(config, "", str(error)) from error
-    except OSError as error:
-        raise _problem(config, "service.state_dir", f"{error.filename}: {error.strerror}") from error
-
-
-def _problem(config: Config, key: str, message: str) -> ConfigError:
-    return ConfigError([Problem(Where(config.source or "configuration"), key, message)])
 
 
 def _built(config: Config, reactor: Any, load: Load, shared: Shared, told: Told) -> Gateway:
