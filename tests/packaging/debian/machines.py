@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -77,7 +76,7 @@ class Machine:
 @contextmanager
 def booted(fresh: Root) -> Iterator[Machine]:
     """The root while its systemd runs; it needs the package systemd-sysv. Raises RuntimeError if it is not up within a minute."""
-    group = f"sesmail-{os.getpid()}"
+    group = f"sesmail-{fresh.folder.name}"
     environment = {**plain_environment(None), "GROUP": group}
     command = ["unshare", "--mount", "sh", "-euc", _BOOT_IT, "sh", str(fresh.folder)]
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
