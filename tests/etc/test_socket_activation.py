@@ -1,0 +1,50 @@
+"""The gateway serves the ports that sesmail.socket has systemd hold, in the order of its lines."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from tests.packaging.tree import ROOT
+from tests.servers.ports import BEGINS, free_ports, wait_until
+
+
+def test_a_gateway_that_the_first_connection_starts_answers_on_both_ports(tmp_path: Path) -> None:
+    pop3, submission = free_ports(2)
+    (tmp_path / "sesmail.yaml").write_text(yaml.safe_dump(config(tmp_path)))
+    # As systemd does, with a name for each: Twisted finds none of them otherwise.
+    activate = ["systemd-socket-activate", "--fdname=sesmail:sesmail", "-l", f"[::]:{pop3}", "-l", f"[::]:{submission}"]
+    twistd = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile=", "sesmail", "--config", "sesmail.yaml"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*activate, "-E", "PYTHONPATH", *twistd],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_until(lambda: b"Listening" in (tmp_path / "log").read_bytes(), seconds=10, what=(tmp_path / "log").read_text)
+        assert greeting(pop3).startswith(b"+OK")
+        assert greeting(submission).startswith(b"220 ")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def config(folder: Path) -> dict[str, object]:
+    shown = re.findall(r"^#\s+(\w+):\s+endpoint: (\S+)", (ROOT / "debian/sesmail.socket").read_text(), re.MULTILINE)
+    doors = {door: {"listeners": [{"endpoint": endpoint, "tls": "starttls"}]} for door, endpoint in shown}
+    return {**doors, "page": {"listeners": []}, "service": {"state_dir": str(folder / "state")}}
+
+
+def greeting(port: int) -> bytes:
+    """What is said to whoever connects, also while the gateway begins."""
+    with socket.create_connection(("127.0.0.1", port), BEGINS) as talk:
+        return talk.recv(1000)
