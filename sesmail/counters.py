@@ -29,7 +29,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds for what takes as long as a question to AWS does."""
 
 _OTHER = "other"
-_family_of: dict[str, _Family] = {}
+_family_of: dict[str, Any] = {}
 
 
 class _Family:
@@ -185,9 +185,14 @@ _TOGETHER: Mapping[str, Callable[[Iterable[float]], float]] = {"sum": sum, "max"
 _FOR_EVER = frozenset({Counter.kind, Histogram.kind})
 
 
+def every() -> Sequence[Counter | Gauge | Histogram]:
+    """All families of this process."""
+    return tuple(_family_of.values())
+
+
 def snapshot() -> Snapshot:
     """Everything at this moment, in the order of names; JSON can say it, and it shares nothing with what goes on being counted."""
-    return {name: _family_of[name].family() for name in sorted(_family_of)}
+    return {one.name: one.family() for one in sorted(every(), key=lambda one: one.name)}
 
 
 def lasting(seen: Snapshot) -> Snapshot:
