@@ -50,6 +50,24 @@ def test_what_was_not_there_is_found_as_soon_as_it_is(table: SqliteTable) -> Non
     assert known.domains() == (domain,)
 
 
+def test_what_is_to_be_forgotten_is_asked_for_again_also_what_was_being_asked_for(table: SqliteTable) -> None:
+    known = Cached(table, seconds=3600, now=Clock())
+    first = table.add(alias())
+    assert known.get("bob", "example.com") == first
+    second = table.change(first, replace(first, active=False))
+    known.forget()
+    assert known.get("bob", "example.com") == second
+
+    class Slow(SqliteTable):
+        def domains(self) -> tuple[Domain, ...]:
+            late.forget()
+            return (Domain("old.example"),)
+
+    late = Cached(Slow(":memory:"), seconds=3600, now=Clock())
+    assert late.domains() == (Domain("old.example"),)
+    assert late._kept == {}
+
+
 def test_domains_and_destinations_are_believed_too(table: SqliteTable) -> None:
     clock = Clock()
     known = Cached(table, seconds=5, now=clock)

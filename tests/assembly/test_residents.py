@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sesmail.assembly.accountfiles import AccountFiles, Content
-from sesmail.assembly.residents import residents
+from sesmail.assembly.residents import renew, residents
 from sesmail.assembly.stores import blocking_stores, clients, places
 from sesmail.config.load import from_text
 from sesmail.errors import NoSuchMessage, TooLarge, Unavailable
@@ -208,3 +208,15 @@ def test_a_file_that_is_gone_is_forgotten_and_few_are_kept() -> None:
     del there["a"]
     clock[0] = 62
     assert files.names("a").users == frozenset()
+
+
+def test_a_changed_configuration_has_its_own_accounts_and_believes_no_file_that_was_read(house: House, tmp_path: Path) -> None:
+    assert house.prefix("new@example.com") is None
+    house.put("example.com", "new:x\n")
+    text = TEXT.format(folder=tmp_path, file=house.common, domains="[example.com]").replace("sales", "orders")
+    config = from_text(text, "test", {"HOME": str(tmp_path)})
+    renew(house.people, config, places(config), blocking_stores(clients(config)))
+    assert house.prefix("new@example.com") == "mailboxes/example.com/new/"
+    assert house.prefix("tom@example.com") is None
+    assert house.prefix("orders") == "incoming/orders/"
+    assert house.prefix("sales") is None
