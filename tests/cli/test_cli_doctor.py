@@ -184,10 +184,25 @@ def test_what_is_broken_is_told_in_one_go(house: House) -> None:
     house.server.set_account(ProductionAccessEnabled=False, SendingEnabled=False)
     zone = house.zone()
     mx = next(line for line in zone.splitlines() if line.startswith(f"{DOMAIN}.") and " MX " in line)
-    status, found, printed = house.looked_at(zone.replace(mx, ""))
+    kept = [line for line in zone.splitlines() if line != mx and not line.startswith(("_imap", "autoconfig."))]
+    status, found, printed = house.looked_at("\n".join(kept))
     assert status == 1
     assert set(wrong(found)) == {f"dead letters {house.dead.url}", "SES sandbox", "SES sending", f"DNS {DOMAIN} MX"}, printed
     assert wrong(found)[f"DNS {DOMAIN} MX"] == " ".join(mx.split())
+    notes = {one["about"] for one in found if one["state"] == "note"}
+    assert {f"DNS autoconfig.{DOMAIN} CNAME", f"DNS _imaps._tcp.{DOMAIN} SRV"} <= notes
+
+
+def test_credentials_that_nobody_knows_are_one_fault_and_not_one_for_each_right(house: House) -> None:
+    with checked():
+        house.write(storage={"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": SECRET})
+        status, found, printed = doctor(house.file, "--domain", "example.org", SSL_CERT_FILE=house.trusted)
+    assert status == 1
+    assert any(about.startswith("credentials of storage") for about in wrong(found)), printed
+    # Of queues moto says so in XML, where JSON was asked for.
+    assert not [about for about in wrong(found) if about.startswith("right") and "sqs:" not in about], printed
+    assert {one["state"] for one in found if one["about"].startswith("right s3:")} == {"unknown"}
+    assert SECRET not in printed
 
 
 def test_a_bad_configuration_is_told_line_by_line_with_its_own_status(house: House) -> None:

@@ -33,6 +33,8 @@ THREADS = 16
 """How many ask at a time."""
 
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
+# How lines begin that are about a service as a whole.
+_FIRST = ("credentials", "bucket", "SES account", "queue", "dead letters", "aliases")
 _MOST_SKEW = 60.0
 # Where a role is assumed, and who asks there. botocore itself reads it since 1.28.
 _STS = "AWS_ENDPOINT_URL_STS"
@@ -46,7 +48,7 @@ def trouble(about: str, error: Exception) -> Finding:
     if isinstance(cause, ClientError):
         return _refused(about, cause)
     if isinstance(cause, (NoCredentialsError, PartialCredentialsError, ProfileNotFound)):
-        return wrong(about, f"no AWS credentials: {printable(str(cause), 200)}", _LOGIN)
+        return _nobody(about, f"no AWS credentials: {printable(str(cause), 200)}")
     if isinstance(error, MailError):
         return unknown(about, printable(str(error), 300))
     return unknown(about, printable(f"{type(cause).__name__}: {cause}", 300))
@@ -57,8 +59,13 @@ def _refused(about: str, error: ClientError) -> Finding:
     if code in _SKEWED:
         return wrong(about, words_of(error), _CLOCK)
     if code.removesuffix("Exception") in CREDENTIALS | {"InvalidAccessKeyId", "InvalidToken"}:
-        return wrong(about, words_of(error), _LOGIN)
+        return _nobody(about, words_of(error))
     return unknown(about, words_of(error))
+
+
+def _nobody(about: str, said: str) -> Finding:
+    # Once for each service: it is the same fault with all that is asked there.
+    return wrong(about, said, _LOGIN) if about.startswith(_FIRST) else unknown(about, said)
 
 
 class Aws:

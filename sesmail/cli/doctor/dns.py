@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from sesmail.aws.dnsrecords import State, Wanted, records, zone
 from sesmail.cli.dnswanted import wanted, without_keys
-from sesmail.cli.doctor.finding import Finding, good, unknown, wrong
+from sesmail.cli.doctor.finding import Finding, good, note, unknown, wrong
 from sesmail.cli.untildone import outcome_of
 from sesmail.config.table import Config
 from sesmail.errors import MailError
 
 if TYPE_CHECKING:
     from sesmail.service.dnscheck import Found
+
+# Without these mail comes and goes as well.
+_COMFORTS = ("autoconfig.", "mta-sts.", "_mta-sts.", "_smtp._tls.")
 
 
 def asked_for(config: Config, domain: str, put: Callable[[Wanted], object]) -> Iterator[Finding]:
@@ -51,5 +54,8 @@ def _finding(found: Found) -> Finding:
         return good(about, "as it has to be")
     if found.state is State.UNKNOWN:
         return unknown(about, "DNS did not answer")
+    mend = " ".join(zone([record]).split())
+    if not found.answers and (record.type == "SRV" or record.name.startswith(_COMFORTS)):
+        return note(about, f"missing: {record.why}", mend)
     there = f"there is {', '.join(map(repr, found.answers))}: " if found.answers else "missing: "
-    return wrong(about, f"{there}{record.why}", " ".join(zone([record]).split()))
+    return wrong(about, f"{there}{record.why}", mend)

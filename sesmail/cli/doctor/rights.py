@@ -17,7 +17,7 @@ from sesmail.aws.policies import Statement
 from sesmail.aws.probes import Probe, Right, words_of
 from sesmail.aws.sessions import bucket as name_of
 from sesmail.cli import iampolicy
-from sesmail.cli.doctor.aws import Aws, trouble
+from sesmail.cli.doctor.aws import Aws
 from sesmail.cli.doctor.bucket import places, where
 from sesmail.cli.doctor.finding import Finding, good, note, unknown, wrong
 from sesmail.cli.doctor.together import Look
@@ -49,7 +49,8 @@ class Trial:
         try:
             known = self.probe.ask(self.client())
         except ClientError as error:
-            yield self._absent(error)
+            # Lines of their own say that bucket, queue or table are not there, or that nobody knows these credentials.
+            yield unknown(self.about, f"cannot be tried: {words_of(error)}")
             return
         if known.right is Right.DENIED:
             yield wrong(self.about, known.said, self._statement())
@@ -57,11 +58,6 @@ class Trial:
             yield note(self.about, f"not denied; AWS tells no more without a real message ({known.said})")
         else:
             yield good(self.about, "allowed")
-
-    def _absent(self, error: ClientError) -> Finding:
-        found = trouble(self.about, error)
-        # Lines of their own say that bucket, queue or table are not there, or that nobody knows these credentials.
-        return unknown(self.about, f"cannot be tried: {words_of(error)}") if found.mend == "" else found
 
     def _statement(self) -> str:
         action = list(self.actions) if len(self.actions) > 1 else self.actions[0]
