@@ -78,7 +78,8 @@ def booted(fresh: Root) -> Iterator[Machine]:
     """The root while its systemd runs; it needs the package systemd-sysv. Raises RuntimeError if it is not up within a minute."""
     group = f"sesmail-{fresh.folder.name}"
     environment = {**plain_environment(None), "GROUP": group}
-    command = ["unshare", "--mount", "sh", "-euc", _BOOT_IT, "sh", str(fresh.folder)]
+    # Also when nobody is left to end it.
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-euc", _BOOT_IT, "sh", str(fresh.folder)]
     process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
     try:
         machine = Machine(fresh, _first_child(process))
