@@ -96,6 +96,7 @@ bench: .venv/tests .venv-tools/tools
 	.venv/bin/python -m bench.sealed
 	.venv/bin/python -m bench.deliver
 	.venv/bin/python -m bench.counting
+	.venv/bin/python -m bench.workers
 
 clean:
 	rm -rf .venv .venv-oldest .venv-tools .venv-oracle build dist demo *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -6,6 +6,7 @@ import asyncio
 import resource
 import ssl
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,8 +81,8 @@ async def crowd(port: int, context: ssl.SSLContext, people: Sequence[tuple[str, 
 async def come_and_go(
     port: int, context: ssl.SSLContext, people: Sequence[tuple[str, str]], *, rate: float, seconds: float, came: Came
 ) -> None:
-    """Log in, count the messages and leave, `rate` times a second, one of `people` after the other."""
-    places, running = asyncio.Semaphore(MOST), set[asyncio.Task[None]]()
+    """Log in, count the messages and leave, `rate` times a second, one of `people` after the other, and nobody twice at a time."""
+    places, running, free = asyncio.Semaphore(min(MOST, len(people))), set[asyncio.Task[None]](), deque(people)
 
     async def one(user: str, password: str) -> None:
         begun = time.monotonic()
@@ -95,13 +96,14 @@ async def come_and_go(
             came.good += 1
             came.seconds.append(time.monotonic() - begun)
         finally:
+            free.append((user, password))
             places.release()
 
     begun = time.monotonic()
     for number in range(int(rate * seconds)):
         await asyncio.sleep(begun + number / rate - time.monotonic())
         await places.acquire()
-        task = asyncio.create_task(one(*people[number % len(people)]))
+        task = asyncio.create_task(one(*free.popleft()))
         running.add(task)
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)

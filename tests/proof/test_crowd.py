@@ -19,7 +19,7 @@ from tests.service.crew.crews import Crew, crew
 from tests.service.house import PASSWORD
 from tests.service.tls import trusting
 
-COMERS = 100
+COMERS = 250
 LATE = "latecomer"
 _MB = 1024 * 1024
 
