@@ -50,7 +50,9 @@ def test_what_was_not_there_is_found_as_soon_as_it_is(table: SqliteTable) -> Non
     assert known.domains() == (domain,)
 
 
-def test_what_is_to_be_forgotten_is_asked_for_again_also_what_was_being_asked_for(table: SqliteTable) -> None:
+def test_what_is_to_be_forgotten_is_asked_for_again_also_what_was_being_asked_for(
+    table: SqliteTable, tmp_path: Path
+) -> None:
     known = Cached(table, seconds=3600, now=Clock())
     first = table.add(alias())
     assert known.get("bob", "example.com") == first
@@ -63,7 +65,7 @@ def test_what_is_to_be_forgotten_is_asked_for_again_also_what_was_being_asked_fo
             late.forget()
             return (Domain("old.example"),)
 
-    late = Cached(Slow(":memory:"), seconds=3600, now=Clock())
+    late = Cached(Slow(f"{tmp_path}/other.db"), seconds=3600, now=Clock())
     assert late.domains() == (Domain("old.example"),)
     assert late._kept == {}
 

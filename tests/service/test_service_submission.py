@@ -338,7 +338,7 @@ def test_the_table_is_read_again_on_a_hangup(tmp_path: Path) -> None:
         with (tmp_path / "table").open("a") as file:
             file.write("/^new@my\\.fqdn$/ ryan\n")
         house.gateway.signal(signal.SIGHUP)
-        house.gateway.wait_for_log("table of aliases was read again")
+        house.gateway.wait_for_log("reloaded; changed in the configuration")
         house.smtp("ryan").sendmail("new@my.fqdn", ["eve@example.net"], message(author=b"new@my.fqdn"))
 
 
