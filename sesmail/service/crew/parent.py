@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall
 
 from sesmail.config.table import Config
-from sesmail.errors import MailError
+from sesmail.errors import MailError, Unavailable
 from sesmail.service.crew.desk import Desk, Service
 from sesmail.service.crew.given import Given
 from sesmail.service.crew.member import Member
@@ -67,8 +67,9 @@ class Parent(MultiService):
         self.watch = Watch(self.members, patience / LOOK, self._serves)
         desk = Desk([*shared, self._sockets, self._given, self.watch])
         self.members += [Member(number, reactor, desk, run, changed=self._serves) for number in range(config.service.workers)]
-        self._reloads: IDelayedCall | None = None
+        self._late: IDelayedCall | None = None
         self._expected = True
+        self._stopping = False
         looks = TimerService(LOOK, self.watch.look)
         looks.clock = reactor
         for part in (looks, Reloading(config, reactor, load, [self._prepare], _Turn(told, self._reloaded))):
@@ -97,7 +98,8 @@ class Parent(MultiService):
 
     async def _stop(self) -> None:
         _log.info("stopping: no new connections, workers have %g seconds", self._drain)
-        self._expected = False
+        self._expected, self._stopping = False, True
+        self._in_time()
         await self._sockets.close()
         for member in self.members:
             member.leave()
@@ -122,6 +124,8 @@ class Parent(MultiService):
 
     async def _prepare(self, config: Config) -> TakeOn:
         """See reloading.Prepare."""
+        if self._stopping:
+            raise Unavailable("the gateway stops")
         wanted = self._planned(config)
         self._sockets.open(wanted.endpoints)
 
@@ -135,9 +139,17 @@ class Parent(MultiService):
 
     def _reloaded(self) -> None:
         """A reload has ended here, and goes on in the workers."""
+        if self._stopping:
+            return
         self._expected = True
-        self._reloads = self._reactor.callLater(SLOW, self._is_late)
+        self._in_time()
+        self._late = self._reactor.callLater(SLOW, self._is_late)
         self._serves()
+
+    def _in_time(self) -> None:
+        """Nobody is late with the reload before."""
+        if self._late is not None and self._late.active():
+            self._late.cancel()
 
     def _is_late(self) -> None:
         late = [member.number for member in self.members if member.edition != self._given.edition]
@@ -150,8 +162,7 @@ class Parent(MultiService):
 
     def _ready(self) -> None:
         self._expected = False
-        if self._reloads is not None and self._reloads.active():
-            self._reloads.cancel()
+        self._in_time()
         # Only now nobody takes connections from those that are not wanted any more.
         self._sockets.keep(self._wanted.endpoints)
         self._told.ready()
