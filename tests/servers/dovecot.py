@@ -13,85 +13,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.servers import dovecotconfig
 from tests.servers.ports import BEGINS, answers, free_port, wait_until
 from tests.servers.process import Guarded
 
-_CONFIG = """\
-protocols = {protocols}
-base_dir = {directory}/run
-state_dir = {directory}/state
-log_path = {directory}/log
-default_internal_user = {user}
-default_login_user = {user}
-auth_mechanisms = {mechanisms}
-auth_failure_delay = 0
-ssl = no
-passdb {{
-  driver = passwd-file
-  args = {directory}/users
-}}
-{more}
-service anvil {{
-  chroot =
-}}
-service stats {{
-  chroot =
-}}
-service auth {{
-  chroot =
-  user = {user}
-  unix_listener auth-client {{
-    mode = 0666
-  }}
-  inet_listener {{
-    address = 127.0.0.1
-    port = {port}
-  }}
-}}
-"""
-
-
-# A program that fails, in checkpassword's way to say so.
-_FAILING = """\
-passdb {{
-  driver = checkpassword
-  args = {directory}/failing
-}}
-"""
-
+_PROGRAM = "/usr/sbin/dovecot"
 # Mail may belong to anybody but root.
 _OWNER = "nobody"
-
-_RECEIVING = """\
-mail_location = maildir:{directory}/mail/%n
-first_valid_uid = 1
-first_valid_gid = 1
-mail_access_groups =
-recipient_delimiter = +
-postmaster_address = postmaster@example.com
-userdb {{
-  driver = passwd-file
-  args = username_format=%n {directory}/users
-  override_fields = uid={owner} gid={group} home={directory}/mail/%n
-}}
-service lmtp {{
-  chroot =
-  unix_listener lmtp {{
-    mode = 0666
-  }}
-  inet_listener lmtp {{
-    address = 127.0.0.1
-    port = {port}
-  }}
-}}
-"""
 
 
 class Dovecot:
     """The auth service listens on `socket` and on 127.0.0.1:`port`. One that receives takes mail for its users on `lmtp_socket` and on
     `lmtp_port`, and has it in Maildirs."""
 
-    def __init__(self, directory: Path, users: str, mechanisms: str, more: str, *, receiving: bool = False) -> None:
+    def __init__(self, directory: Path, users: str, mechanisms: str, *, failing: bool = False, receiving: bool = False) -> None:
         self.port = free_port()
         self.lmtp_port = free_port()
         self.socket = directory / "run" / "auth-client"
@@ -99,25 +34,26 @@ class Dovecot:
         self._receiving = receiving
         self._directory = directory
         self._process: Guarded | None = None
-        user = pwd.getpwuid(os.getuid()).pw_name
-        config = _CONFIG.format(
+        config = dovecotconfig.written(
+            subprocess.run([_PROGRAM, "--version"], check=True, capture_output=True, text=True).stdout,
+            failing=failing,
+            receiving=receiving,
             directory=directory,
-            user=user,
+            user=pwd.getpwuid(os.getuid()).pw_name,
             mechanisms=mechanisms,
             port=self.port,
-            protocols="lmtp" if receiving else "",
-            more=more.format(directory=directory, owner=_OWNER, group=_group(), port=self.lmtp_port),
+            lmtp_port=self.lmtp_port,
+            owner=_OWNER,
+            group=_group(),
         )
         (directory / "dovecot.conf").write_text(config)
         (directory / "users").write_text(users)
-        (directory / "failing").write_text("#!/bin/sh\nexit 111\n")
-        (directory / "failing").chmod(0o755)
         (directory / "mail").mkdir()
         shutil.chown(directory / "mail", _OWNER, _group())
 
     def start(self) -> None:
         """Returns when it listens."""
-        command: list[str | Path] = ["/usr/sbin/dovecot", "-F", "-c", self._directory / "dovecot.conf"]
+        command: list[str | Path] = [_PROGRAM, "-F", "-c", self._directory / "dovecot.conf"]
         self._process = Guarded(command, self._directory / "output")
         ports = [self.port, self.lmtp_port] if self._receiving else [self.port]
         wait_until(lambda: self.socket.exists() and all(map(answers, ports)), seconds=BEGINS, what=self._said)
@@ -163,8 +99,7 @@ def running(
     directory = Path(tempfile.mkdtemp(prefix="dovecot-", dir="/tmp"))
     directory.chmod(0o755)
     try:
-        more = (_FAILING if failing else "") + (_RECEIVING if receiving else "")
-        dovecot = Dovecot(directory, users, mechanisms, more, receiving=receiving)
+        dovecot = Dovecot(directory, users, mechanisms, failing=failing, receiving=receiving)
         dovecot.start()
         try:
             yield dovecot

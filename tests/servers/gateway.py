@@ -32,7 +32,7 @@ class Gateway:
         self.ports = _ports(config)
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [Path(sys.executable).parent / "twistd", "-n", "--pidfile=", "sesmail", "--config", self.config_file],
+                [_twistd(), "-n", "--pidfile=", "sesmail", "--config", self.config_file],
                 cwd=directory,
                 env={**os.environ, "PYTHONPATH": str(_ROOT), **environment},
                 stdin=subprocess.DEVNULL,
@@ -122,6 +122,12 @@ def started(config: Mapping[str, Any], *, environment: Mapping[str, str] = {}) -
         finally:
             if gateway.ended is None:
                 gateway.kill()
+
+
+def _twistd() -> Path:
+    """Debian's own has another name."""
+    folder = Path(sys.executable).parent
+    return next(path for name in ("twistd", "twistd3") if (path := folder / name).exists())
 
 
 def _ports(config: Mapping[str, Any]) -> list[int]:
