@@ -50,9 +50,7 @@ def test_what_was_not_there_is_found_as_soon_as_it_is(table: SqliteTable) -> Non
     assert known.domains() == (domain,)
 
 
-def test_what_is_to_be_forgotten_is_asked_for_again_also_what_was_being_asked_for(
-    table: SqliteTable, tmp_path: Path
-) -> None:
+def test_what_is_to_be_forgotten_is_asked_for_again_also_what_was_being_asked_for(table: SqliteTable, tmp_path: Path) -> None:
     known = Cached(table, seconds=3600, now=Clock())
     first = table.add(alias())
     assert known.get("bob", "example.com") == first
