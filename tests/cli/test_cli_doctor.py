@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import pytest
 import yaml
 
 from tests.cli.test_cli_iam_policy import as_moto_reads_it
+from tests.packaging.tree import ROOT
 from tests.servers import dns, moto, seaweed, ses, sqs
 from tests.servers.certificates import Authority
 from tests.servers.ports import free_port
@@ -210,6 +212,20 @@ def test_a_bad_configuration_is_told_line_by_line_with_its_own_status(house: Hou
     status, found, _ = doctor(house.file)
     assert (status, len(wrong(found))) == (78, 1)
     assert "storrage" in found[0]["said"]
+
+
+def test_credentials_that_systemd_hands_over_are_told_with_the_command_that_has_them(house: House) -> None:
+    house.write(storage={"access_key_id": "AKIAIOSFODNN7EXAMPLE", "secret_access_key": "credential:sesmail_s3"})
+    status, found, _ = doctor(house.file, CREDENTIALS_DIRECTORY="")
+    assert (status, len(found)) == (78, 1)
+    mend = found[0]["mend"]
+    assert mend.startswith("systemd-run ")
+    unit = (ROOT / "debian/sesmail.service").read_text()
+    (handed,) = re.findall(r"^LoadCredential=.*$", unit, re.MULTILINE)
+    assert f"--property={handed} " in mend
+    # The manuals say the same.
+    for manual in ("service.rst", "sesmail.8.rst"):
+        assert mend in (ROOT / "docs" / manual).read_text()
 
 
 def test_for_people_there_is_a_line_for_each_thing_and_a_sum(tmp_path: Path) -> None:
