@@ -124,6 +124,26 @@ def test_a_stop_lets_a_session_end_and_ends_all_processes(here: Crew) -> None:
     session.close()
 
 
+def test_a_stop_lets_a_transfer_come_to_its_end(tmp_path: Path) -> None:
+    mail = b"Subject: big\r\n\r\n" + b"0123456789abcdef\r\n" * 1_000_000
+    mailbox = tmp_path / "mail" / "mailboxes" / "example.com" / "tom"
+    mailbox.mkdir(parents=True)
+    (mailbox / "big").write_bytes(mail)
+    with crew(tmp_path) as here:
+        session = here.pop(TOM)
+        session._putcmd("RETR 1")  # type: ignore[attr-defined]
+        session._getresp()  # type: ignore[attr-defined]
+        here.gateway.signal(signal.SIGTERM)
+        wait_until(lambda: not answers(here.gateway.ports[0]), seconds=20, what=here.gateway.log)
+        octets = 0
+        while (line := session.file.readline()) != b".\r\n":
+            assert line, "cut off"
+            octets += len(line)
+        assert octets == len(mail)
+        assert here.gateway.wait_until_it_ends(60) in (0, -signal.SIGTERM)
+        session.close()
+
+
 def test_a_worker_that_is_stuck_is_killed_and_started_again(tmp_path: Path) -> None:
     with crew(tmp_path, environment={"WATCHDOG_USEC": "3000000"}) as here:
         stuck = here.workers()[0]
