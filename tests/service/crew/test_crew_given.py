@@ -121,6 +121,15 @@ def test_a_worker_that_begins_has_more_time() -> None:
     crew.watch.stop()
 
 
+def test_it_is_not_ready_while_no_worker_serves() -> None:
+    crew = Crew()
+    with pytest.raises(Unavailable):
+        crew.watch.ask()
+    crew.call("serving", 1, 1)
+    crew.watch.ask()
+    crew.watch.stop()
+
+
 def test_what_a_worker_serves_by_is_told_once_for_each_edition() -> None:
     crew = Crew()
     for edition in (1, 1, 2):

@@ -49,5 +49,6 @@ def test_figures_are_those_of_all_processes_and_outlive_a_worker(here: Crew) -> 
 
 
 def test_it_is_ready_when_a_worker_serves(here: Crew) -> None:
-    assert "workers" in json.dumps(json.loads(asked("/readyz")))
-    assert asked("/healthz") is not None
+    said = json.loads(asked("/readyz"))
+    assert (said["ready"], said["workers"]) == (True, "ok"), said
+    assert asked("/healthz").startswith("200 ")
