@@ -108,6 +108,14 @@ def test_a_reload_that_wants_a_port_which_is_taken_changes_nothing(here: Crew) -
     here.pop(TOM, PASSWORD).quit()
 
 
+def test_an_address_of_a_listener_is_another_s_only_after_a_restart(here: Crew) -> None:
+    other = {"endpoint": f"tcp:{here.gateway.ports[0]}:interface=127.0.0.1:backlog=7", "tls": "implicit"}
+    here.gateway.configure(changed(here, pop3={"listeners": [other]}))
+    here.gateway.signal(signal.SIGHUP)
+    here.gateway.wait_for_log("everything stays as it was")
+    here.pop(TOM, PASSWORD).quit()
+
+
 def test_what_only_a_restart_takes_on_is_named_once(here: Crew) -> None:
     reload(here, changed(here, limits={"connections": 77}))
     assert here.gateway.log().count("limits.connections") == 1
