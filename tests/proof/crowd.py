@@ -59,6 +59,7 @@ class Came:
     """What became of those who came and left."""
 
     good: int = 0
+    lasted: float = 0.0
     seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -107,6 +108,7 @@ async def come_and_go(
         running.add(task)
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)
+    came.lasted = time.monotonic() - begun
 
 
 def make_room(files: int) -> None:
