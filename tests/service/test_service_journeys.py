@@ -11,6 +11,8 @@ from typing import Any
 from sesmail.log import fate as tell
 from sesmail.log import line, under, write_fates
 from tests.service.house import ANN, TOM, House, opened
+from tests.service.test_service_collecting import Post
+from tests.service.test_service_collecting import opened as collecting
 
 
 def fates(house: House, subject: str) -> list[dict[str, Any]]:
@@ -38,6 +40,14 @@ def test_what_another_server_hands_over_has_one_id_and_that_of_its_queue(tmp_pat
             lmtp.sendmail("a@remote.example", [ANN], trace + b"Subject: handed over\r\n\r\nx\r\n")
         told = {one["fate"]: one for one in fates(house, "handed over")}
         assert told["received"]["id"] == told["sorted"]["id"] == told["retrieved"]["uidl"]
+
+
+def test_what_ses_took_has_the_id_of_ses_until_it_is_read(tmp_path: Path) -> None:
+    post = Post()
+    with collecting(tmp_path, post, log={"format": "json"}) as house:
+        post.queue.send(json.dumps(post.notice(post.write("fromses"), ANN)))
+        told = {one["fate"]: one for one in fates(house, "fromses")}
+        assert told["sorted"]["id"] == told["retrieved"]["uidl"] == "fromses"
 
 
 def test_the_id_of_a_queue_is_told_in_its_own_thread_alone_and_never_twice() -> None:
