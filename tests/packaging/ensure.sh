@@ -1,8 +1,8 @@
 #!/bin/sh
 # ensure.sh NAME ...: sees to it that these are installed, each a command of the same name, or `venv`, Python's module,
 # `swaks-tls`, the Perl module without which swaks has no TLS, `postfix-pcre`, Postfix's tables of that kind, `dovecot-lmtpd`,
-# Dovecot's way to take mail, `iproute2`, the command ip, `bash-completion`, its functions, `journal-remote`, what writes files of the
-# journal, or `python3-systemd`, with which fail2ban reads them.
+# Dovecot's way to take mail, `iproute2`, the command ip, `ca-certificates`, whom to trust, `bash-completion`, its functions,
+# `journal-remote`, what writes files of the journal, or `python3-systemd`, with which fail2ban reads them.
 # On a Debian machine root gets what is missing; anybody else gets the one line to run, and a failure.
 set -eu
 
@@ -12,6 +12,7 @@ is_there() {
         bash-completion) [ -e /usr/share/bash-completion/bash_completion ] ;;
         journal-remote) [ -e /lib/systemd/systemd-journal-remote ] ;;
         python3-systemd) /usr/bin/python3 -c 'import systemd.journal' 2>/dev/null ;;
+        ca-certificates) [ -e /etc/ssl/certs/ca-certificates.crt ] ;;
         iproute2) command -v ip >/dev/null ;;
         swaks-tls) perl -MNet::SSLeay -e 1 2>/dev/null ;;
         dovecot-lmtpd) [ -e /usr/lib/dovecot/lmtp ] ;;

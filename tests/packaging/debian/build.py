@@ -13,13 +13,15 @@ from tests.packaging.debian.roots import CHECKOUT, SUITES, Root, root
 
 DIST = CHECKOUT / "dist"
 _BUILD = ("build-essential", "devscripts", "lintian")
+# What makes roots, and enters them.
+_PROGRAMS = ("ca-certificates", "git", "iproute2", "mmdebstrap")
 # Errors and warnings end the build; hints of the other kinds are only shown.
 _LINTIAN = "lintian --allow-root --pedantic --display-info --fail-on error,warning"
 
 
 def build(suites: list[str]) -> None:
     """Raises CalledProcessError, after the reason was said."""
-    subprocess.run([CHECKOUT / "tests/packaging/ensure.sh", "git", "iproute2", "mmdebstrap"], check=True)
+    subprocess.run([CHECKOUT / "tests/packaging/ensure.sh", *_PROGRAMS], check=True)
     for number, suite in enumerate(suites):
         with build_root(suite) as fresh:
             if number == 0:
@@ -43,7 +45,7 @@ def _install_build_depends(fresh: Root) -> None:
 def _make_source(fresh: Root) -> None:
     """From what git knows or would add, as it lies here."""
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"],
+        ["git", "-c", f"safe.directory={CHECKOUT}", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"],
         cwd=CHECKOUT, check=True, stdout=subprocess.PIPE, text=True,
     ).stdout.split("\0")  # fmt: skip
     for name in filter(None, listed):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.packaging.debian.autopkgtests import BOOTS, depends, place
 from tests.packaging.debian.build import package
-from tests.packaging.debian.machines import booted
+from tests.packaging.debian.machines import Machine, booted
 from tests.packaging.debian.roots import CHECKOUT, SUITES, Root, root
 
 PAGE = CHECKOUT / "docs/install-debian.rst"
@@ -47,6 +47,16 @@ def run(suite: str) -> None:
             print(said)
             if "Subject: Hello" not in said or "It works." not in said:
                 raise RuntimeError("the mail that was sent was not read")
+            _check_origins(machine)
+
+
+def _check_origins(machine: Machine) -> None:
+    """Raises RuntimeError unless Debian's archive has, in that version, everything that is installed but the package."""
+    listed = machine.said(["apt", "list", "--quiet=2", "?installed ?not(?origin(^Debian$))"], check=True).splitlines()
+    found = [line.partition("/")[0] for line in listed if "/" in line]
+    print(f"not of Debian: {found}", flush=True)
+    if found != ["sesmail"]:
+        raise RuntimeError("packages that are not Debian's were installed")
 
 
 def _bare(suite: str, deb: Path) -> AbstractContextManager[Root]:

@@ -15,7 +15,8 @@ _BOOT = 60
 _LONGEST = 900
 
 # The machine's processes have a control group of their own, or its systemd would take that of all others. Of the kernel it may change
-# nothing: /proc/sys and /sys are read-only.
+# nothing: /proc/sys and /sys are read-only. Its mounts are shared among its own services, as systemd would have them on a real machine, or
+# it could hand out no credentials.
 _BOOT_IT = """
 root=$1
 mkdir -p /run/sesmail-cgroup
@@ -45,6 +46,7 @@ mkdir -p "$root/outside"
 cd "$root"
 pivot_root . outside
 umount -l /outside
+mount --make-rshared /
 exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /sbin/init --log-target=journal --show-status=0
 ' sh "$root"
 """

@@ -87,9 +87,14 @@ def root(suite: str, *packages: str, prepare: Callable[[Root], None] | None = No
     folder = Path(tempfile.mkdtemp(prefix=f"{suite}-", dir=KEPT))
     try:
         fresh = Root(suite, folder)
-        _unpack(_base(suite), folder)
-        if packages or prepare:
-            _add(fresh, packages, prepare, called)
+        key = hashlib.sha256("\n".join([*packages, called]).encode()).hexdigest()[:12]
+        kept = KEPT / f"{suite}-{key}.tar"
+        if _fresh(kept):
+            _unpack(kept, folder)
+        else:
+            _unpack(_base(suite), folder)
+            _add(fresh, packages, prepare)
+            _keep(fresh, kept)
         _connect(fresh)
         yield fresh
     finally:
@@ -109,14 +114,7 @@ def _base(suite: str) -> Path:
     return kept
 
 
-def _add(fresh: Root, packages: Sequence[str], prepare: Callable[[Root], None] | None, called: str) -> None:
-    key = hashlib.sha256("\n".join([*packages, called]).encode()).hexdigest()[:12]
-    kept = KEPT / f"{fresh.suite}-{key}.tar"
-    if _fresh(kept):
-        shutil.rmtree(fresh.folder)
-        fresh.folder.mkdir()
-        _unpack(kept, fresh.folder)
-        return
+def _add(fresh: Root, packages: Sequence[str], prepare: Callable[[Root], None] | None) -> None:
     _connect(fresh)
     fresh.run(["apt-get", "update", "--quiet=2"], network=True)
     if packages:
@@ -124,6 +122,13 @@ def _add(fresh: Root, packages: Sequence[str], prepare: Callable[[Root], None] |
     if prepare:
         _connect(fresh)
         prepare(fresh)
+
+
+def _keep(fresh: Root, kept: Path) -> None:
+    """For the next time; what nobody will use again goes."""
+    for other in KEPT.glob("*.tar"):
+        if not _fresh(other):
+            other.unlink()
     part = kept.with_suffix(".part")
     subprocess.run(["tar", "--create", "--file", part, "--directory", fresh.folder, "."], check=True)
     os.rename(part, kept)
