@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import logging
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from twisted.application.internet import TimerService
-from twisted.application.service import MultiService
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.portal import Portal
 from twisted.mail.pop3 import IMailbox
@@ -33,26 +28,25 @@ from sesmail.config.stores import default_store
 from sesmail.config.table import Config
 from sesmail.protocols.smtp.avatar import ISubmission
 from sesmail.service import locks, logins, logs, maildrops
-from sesmail.service.certificates import CertificateStore
 from sesmail.service.collecting import Collecting, collects
 from sesmail.service.doors import doors
 from sesmail.service.explained import explained
 from sesmail.service.firstlook import FirstLook
-from sesmail.service.gateway import Gateway, Served
-from sesmail.service.keypair import Pair
+from sesmail.service.gateway import Gateway
 from sesmail.service.listeners import Endpoints, Listener
-from sesmail.service.monitor import monitor_doors, readiness
+from sesmail.service.monitor import Monitoring
 from sesmail.service.notify import Silent
 from sesmail.service.opendoors import Made, OpenDoors
 from sesmail.service.openfiles import make_room
 from sesmail.service.page import IVisitor, PageService, page_doors, visitor
 from sesmail.service.passwdfiles import PasswdFiles
 from sesmail.service.people import People
+from sesmail.service.presented import Presented
 from sesmail.service.pulse import Pulse
 from sesmail.service.reception import reception
 from sesmail.service.reloading import Load, Reloading, TakeOn, Told
-from sesmail.service.selfsigned import self_signed
 from sesmail.service.sending import Sending, submission
+from sesmail.service.serving import Served
 from sesmail.service.shared import Shared, alone
 from sesmail.service.snsdoor import SnsService, sns_doors
 from sesmail.service.summaries import Summaries, settings
@@ -137,7 +131,8 @@ class _House:
             FirstLook(config, reactor, self._mail.aliases).setServiceParent(self.gateway)
         self.maildrops = self._maildrops()
         self._makes: list[Made] = []
-        self._certificates = certificates(config, self._reactor, self.gateway)
+        self._certificates = Presented(config, reactor)
+        self._certificates.setServiceParent(self.gateway)
 
     def _maildrops(self) -> Maildrops:
         lock = locks.lock(self._config, self._reactor, self._workers, self._store_of, self._shared)
@@ -197,19 +192,12 @@ class _House:
 
             return take_on
 
-        async def served(config: Config) -> TakeOn:
-            with explained(config):
-                if self._certificates is None:
-                    self._certificates = certificates(config, self._reactor, self.gateway)
-                elif _speaks_tls(config):
-                    return self._certificates.prepare(_pairs(config))
-            return lambda: None
-
         async def logged(config: Config) -> TakeOn:
             return lambda: logs.change(config.log.level, config.log.format)
 
         # Doors come last: whoever connects finds all the rest in place, and what was opened stays open.
-        parts = [addresses, who, served, logged, OpenDoors(self.gateway, self._config, self._made).prepare]
+        doors_last = OpenDoors(self.gateway, self._config, self._made).prepare
+        parts = [addresses, who, self._certificates.prepare, logged, self._monitoring.prepare, doors_last]
         reloading = Reloading(self._config, self._reactor, load, parts, told)
         reloading.setServiceParent(self.gateway)
         self.gateway.reload = reloading.begin
@@ -222,13 +210,15 @@ class _House:
             taking.setServiceParent(self.gateway)
         self._serve(
             lambda config: doors(
-                config, self._reactor, portal, self._certificates, self._shared.connections, taker, self._shared.endpoints
+                config, self._reactor, portal, self._certificates.store, self._shared.connections, taker, self._shared.endpoints
             )
         )
         if self._config.sns.listeners and self._shared.first:
             sns = SnsService(self._config, self._reactor, self._mail.intake)
             sns.setServiceParent(self.gateway)
-            self._serve(lambda config: sns_doors(config, self._reactor, sns.door, self._certificates, self._shared.endpoints))
+            self._serve(
+                lambda config: sns_doors(config, self._reactor, sns.door, self._certificates.store, self._shared.endpoints)
+            )
 
     def show(self, portal: Portal) -> None:
         """The page, and the API where there is a table of aliases."""
@@ -241,7 +231,7 @@ class _House:
         summaries = Summaries(self.maildrops.figures, reactor.seconds, settings(config))
         page = PageService(config, reactor, portal, summaries, api, account)
         page.setServiceParent(self.gateway)
-        self._serve(lambda config: page_doors(config, reactor, page, self._certificates, self._shared.endpoints))
+        self._serve(lambda config: page_doors(config, reactor, page, self._certificates.store, self._shared.endpoints))
 
     def collect(self) -> None:
         """Mail that comes in, where there is a queue or a sweep."""
@@ -252,11 +242,9 @@ class _House:
     def watch(self) -> None:
         """Figures, and the doors at which they are asked for."""
         Pulse(self._reactor).setServiceParent(self.gateway)
-        if not self._config.monitor.listeners:
-            return
-        ready = readiness(self._config, self._reactor, self._store_of)
-        ready.setServiceParent(self.gateway)
-        self._serve(lambda config: monitor_doors(config, self._reactor, ready, self._certificates))
+        self._monitoring = Monitoring(self._config, self._reactor, self._store_of)
+        self._monitoring.setServiceParent(self.gateway)
+        self._serve(lambda config: self._monitoring.doors(config, self._certificates.store))
 
 
 def _make_embedded_store(config: Config) -> None:
@@ -264,27 +252,3 @@ def _make_embedded_store(config: Config) -> None:
     root = Path(config.service.state_dir) / "mail"
     if config.storage.url == f"file://{root}":
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-def certificates(config: Config, reactor: Any, running: MultiService) -> CertificateStore | None:
-    """Those of section tls, looked at again while the service runs; None where nobody speaks TLS. Raises BadCertificate."""
-    if not _speaks_tls(config):
-        return None
-    store = CertificateStore(_pairs(config), _today)
-    watch = TimerService(config.tls.reload_seconds, store.refresh)
-    watch.clock = reactor
-    watch.setServiceParent(running)
-    return store
-
-
-def _speaks_tls(config: Config) -> bool:
-    return any(listener.tls != "none" for listener in itertools.chain(*config.listeners.values()))
-
-
-def _pairs(config: Config) -> Sequence[Pair]:
-    given = [Pair(Path(one.certificate), Path(one.key)) for one in config.tls.certificates]
-    return given or [self_signed(Path(config.service.state_dir), socket.gethostname(), _today())]
-
-
-def _today() -> datetime:
-    return datetime.now(UTC)

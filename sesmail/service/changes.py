@@ -25,11 +25,14 @@ IN_PLACE = frozenset(
         "auth.http_insecure",
         "auth.dovecot",
         "aliases.map",
+        "monitor.clients",
+        "monitor.ready_seconds",
+        "monitor.ready_timeout",
     }
 )
-# Where nobody ever submitted, nothing was made that could take a message: only POP3 needs no more than a door.
+# Where nobody ever submitted, nothing was made that could take a message: only POP3 and monitoring need no more than a door.
 _NEED_ONE = frozenset({"submission.listeners", "lmtp.listeners", "sns.listeners", "page.listeners"})
-_LISTENERS = _NEED_ONE | {"pop3.listeners"}
+_LISTENERS = _NEED_ONE | {"pop3.listeners", "monitor.listeners"}
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Protocol
 
-from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from sesmail.service.collecting import Collecting
-from sesmail.service.listeners import Listener
 from sesmail.service.sending import Sending
+from sesmail.service.serving import Serving
 from sesmail.storage.read.readers import Readers
 
 _log = logging.getLogger(__name__)
@@ -21,16 +19,7 @@ _log = logging.getLogger(__name__)
 LEAST_DRAIN = 1.0
 
 
-class Served(Protocol):
-    """What a listener serves: a factory that can end what it has begun."""
-
-    @property
-    def open(self) -> int: ...
-
-    async def drain(self, seconds: float) -> None: ...
-
-
-class Gateway(MultiService):
+class Gateway(Serving):
     """The running service. A stop first closes the ports, then lets transfers finish for `drain` seconds, then all the rest."""
 
     def __init__(self, readers: Readers, drain: float, clock: IReactorTime) -> None:
@@ -38,29 +27,12 @@ class Gateway(MultiService):
         self._readers = readers
         self._drain = drain
         self._clock = clock
-        self.listeners: list[Listener] = []
-        self.factories: list[Served] = []
-        self._serving: dict[Listener, Served] = {}
         self.sending: Sending | None = None
         """Carries mail on while the service runs, and when sessions have ended for what is left of `drain`."""
         self.collecting: Collecting | None = None
         """Collects mail that comes in while the service runs; it ends together with the sessions."""
         self.reload: Callable[[], None] = lambda: None
         """Begins to read the configuration again."""
-
-    def listen(self, listener: Listener, factory: Served) -> None:
-        """Serve `factory` on `listener` while the service runs."""
-        listener.setServiceParent(self)
-        self.listeners.append(listener)
-        self.factories.append(factory)
-        self._serving[listener] = factory
-
-    def close(self, listener: Listener) -> None:
-        """Take no more connections there. Its sessions go on, and are ended with the others when the service stops."""
-        listener.disownServiceParent()
-        self.listeners.remove(listener)
-        del self._serving[listener]
-        self.factories = [one for one in self.factories if one.open or one in self._serving.values()]
 
     def figures(self) -> str:
         """What it does, in a line for people."""

@@ -12,9 +12,9 @@ from twisted.internet.defer import gatherResults
 from sesmail.config.listeners import Listener as Listening
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
-from sesmail.service.gateway import Gateway, Served
 from sesmail.service.listeners import CannotListen, Listener
 from sesmail.service.reloading import TakeOn
+from sesmail.service.serving import Served, Serving
 
 _log = logging.getLogger(__name__)
 
@@ -25,14 +25,14 @@ _Wanted: TypeAlias = Mapping[str, tuple[str, Listening]]
 
 
 class OpenDoors:
-    """Those of `gateway`, opened by the configuration. Sessions of a door that is closed go on to their end.
+    """Those of `serving`, opened by the configuration. Sessions of a door that is closed go on to their end.
 
     A door whose endpoint stays, and whose TLS or proxies change, is never closed in between. One that needs the address of another that is
     not wanted any more has it a moment later.
     """
 
-    def __init__(self, gateway: Gateway, config: Config, make: Made) -> None:
-        self._gateway = gateway
+    def __init__(self, serving: Serving, config: Config, make: Made) -> None:
+        self._serving = serving
         self._make = make
         self._wanted = _wanted(config)
 
@@ -40,7 +40,7 @@ class OpenDoors:
         """See reloading.Prepare. New doors are open on return, but nobody is waited for at the others."""
         wanted, before = _wanted(config), self._wanted
         changed = {name for name, entry in wanted.items() if before.get(name) != entry}
-        open_now = {str(listener.name): listener for listener in self._gateway.listeners}
+        open_now = {str(listener.name): listener for listener in self._serving.listeners}
         made = {str(listener.name): (listener, served) for listener, served in self._make(_only(config, changed))}
         stay = {name for name in made if name in open_now and before[name][0] == wanted[name][0]}
         gone = [listener for name, listener in open_now.items() if name in before and (name not in wanted or name in made)]
@@ -54,11 +54,11 @@ class OpenDoors:
             for name in stay:
                 made[name][0].take(open_now[name])
             for listener in gone:
-                self._gateway.close(listener)
+                self._serving.close(listener)
                 if listener.name not in wanted:
                     _log.info("not listening on %s any more", listener.name)
             for listener, served in made.values():
-                self._gateway.listen(listener, served)
+                self._serving.listen(listener, served)
             self._wanted = wanted
 
         return take_on

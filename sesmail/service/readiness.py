@@ -53,6 +53,11 @@ class Readiness(Service):
         """The names of what is asked."""
         return frozenset(self._questions)
 
+    def believe(self, seconds: float, timeout: float) -> None:
+        """Go by these from now on, and ask anew."""
+        self._seconds, self._timeout = seconds, timeout
+        self._until = float("-inf")
+
     def startService(self) -> None:
         super().startService()
         self._workers.startService()

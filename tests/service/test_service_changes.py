@@ -12,6 +12,7 @@ from sesmail.service.changes import change
 from sesmail.service.logins import LAST_LOGINS, Closing
 
 SUBMISSION = "[{endpoint: 'tcp:2587', tls: starttls}]"
+MONITOR = "[{endpoint: 'tcp:9925'}]"
 
 
 def config(text: str) -> Config:
@@ -28,6 +29,14 @@ def config(text: str) -> Config:
         ("submission: {listeners: []}", f"submission: {{listeners: {SUBMISSION}}}", (), ("submission.listeners",)),
         ("", f"submission: {{listeners: {SUBMISSION}}}", ("submission.listeners",), ()),
         ("", "submission: {listeners: []}", ("submission.listeners",), ()),
+        ("", f"monitor: {{listeners: {MONITOR}}}", ("monitor.listeners",), ()),
+        (f"monitor: {{listeners: {MONITOR}}}", "monitor: {listeners: []}", ("monitor.listeners",), ()),
+        (
+            "",
+            "monitor: {clients: [10.0.0.0/8], ready_seconds: 1, ready_timeout: 1}",
+            ("monitor.clients", "monitor.ready_seconds", "monitor.ready_timeout"),
+            (),
+        ),
     ],
 )
 def test_options_are_taken_on_or_left(before: str, after: str, taken: tuple[str, ...], left: tuple[str, ...]) -> None:

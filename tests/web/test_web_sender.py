@@ -7,9 +7,9 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from sesmail.errors import Unavailable
-from sesmail.service.building import _today
 from sesmail.service.certificates import CertificateStore
 from sesmail.service.keypair import Pair
+from sesmail.service.presented import today
 from tests.servers.certificates import Authority
 from tests.service.tls import temporary, trusting
 from tests.web.doorhouse import LOGIN, House, failing, later
@@ -21,7 +21,7 @@ class Sending(TestCase):
         authority = Authority(temporary(self))
         issued = authority.issue("localhost")
         self.trust = trusting(authority.certificate)
-        store = CertificateStore([Pair(issued.certificate, issued.key)], _today)
+        store = CertificateStore([Pair(issued.certificate, issued.key)], today)
         self.house = House(self, tls=store, login=LOGIN, patience=0.5)
         self.message = self.house.signer.notification("{}")
 

@@ -13,9 +13,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from sesmail.service.building import _today
 from sesmail.service.certificates import CertificateStore
 from sesmail.service.keypair import Pair
+from sesmail.service.presented import today
 from tests.servers.certificates import Authority
 from tests.service.tls import shown, temporary, trusting
 from tests.web.doorhouse import House, later, post, request, said, until
@@ -193,7 +193,7 @@ class Tls(TestCase):
         self.authority = Authority(self.folder)
         self.issued = self.authority.issue("localhost")
         self.trust = trusting(self.authority.certificate)
-        self.store = CertificateStore([Pair(self.issued.certificate, self.issued.key)], _today)
+        self.store = CertificateStore([Pair(self.issued.certificate, self.issued.key)], today)
 
     async def test_silence_before_the_handshake_holds_up_nobody(self) -> None:
         house = House(self, tls=self.store, site={**SHORT, "idle": 1.0})

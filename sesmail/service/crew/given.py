@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from dataclasses import replace
 
+from sesmail.config.monitoring import Monitor
 from sesmail.config.table import Config
 from sesmail.errors import Unavailable
 from sesmail.service.crew.desk import Handed, Seat
@@ -51,7 +52,15 @@ class Given:
 
 def theirs(config: Config) -> Config:
     """What of it is for workers: the parent has told its warnings, and it is the parent that monitoring asks."""
-    return replace(config, warnings=(), monitor=replace(config.monitor, listeners=()))
+    return replace(config, warnings=(), monitor=Monitor())
+
+
+def ours(config: Config) -> Config:
+    """What of its listeners the parent itself serves: those for monitoring."""
+    for option in config.listeners.keys() - {"monitor.listeners"}:
+        section = option.partition(".")[0]
+        config = replace(config, **{section: replace(getattr(config, section), listeners=())})
+    return config
 
 
 def given(line: Line) -> tuple[int, Config]:

@@ -19,7 +19,7 @@ from sesmail.service.crew.member import Member
 from sesmail.service.crew.sockets import Sockets, Wanted
 from sesmail.service.crew.watch import Watch
 from sesmail.service.listeners import Endpoints
-from sesmail.service.reloading import Load, Reloading, TakeOn, Told
+from sesmail.service.reloading import Load, Prepare, Reloading, TakeOn, Told
 from sesmail.service.workers import within
 
 _log = logging.getLogger(__name__)
@@ -70,9 +70,11 @@ class Parent(MultiService):
         self._late: IDelayedCall | None = None
         self._expected = True
         self._stopping = False
+        self.parts: list[Prepare] = [self._prepare]
+        """What a reload is given to; what is added here is asked after the sockets of the workers are open."""
         looks = TimerService(LOOK, self.watch.look)
         looks.clock = reactor
-        for part in (looks, Reloading(config, reactor, load, [self._prepare], _Turn(told, self._reloaded))):
+        for part in (looks, Reloading(config, reactor, load, self.parts, _Turn(told, self._reloaded))):
             part.setServiceParent(self)
 
     def figures(self) -> str:
