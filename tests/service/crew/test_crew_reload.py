@@ -119,3 +119,13 @@ def test_an_address_of_a_listener_is_another_s_only_after_a_restart(here: Crew) 
 def test_what_only_a_restart_takes_on_is_named_once(here: Crew) -> None:
     reload(here, changed(here, limits={"connections": 77}))
     assert here.gateway.log().count("limits.connections") == 1
+
+
+def test_the_parent_logs_in_the_new_form_too(here: Crew) -> None:
+    config = changed(here, log={"format": "json"})
+    reload(here, config)
+    before = len(here.gateway.log())
+    reload(here, config, times=2)
+    told = here.gateway.log()[before:].splitlines()
+    assert [line for line in told if not line.startswith("{")] == []
+    assert len([line for line in told if "reloaded" in line]) >= 3
