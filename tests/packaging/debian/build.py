@@ -17,6 +17,9 @@ _BUILD = ("build-essential", "devscripts", "lintian")
 _PROGRAMS = ("ca-certificates", "git", "iproute2", "mmdebstrap")
 # Errors and warnings end the build; hints of the other kinds are only shown.
 _LINTIAN = "lintian --allow-root --pedantic --display-info --fail-on error,warning"
+# In Debian 13 this check starts a program for each of our files, which takes minutes; what its Python no longer has, the tests against
+# the installed package miss. Debian 12's does not know it, and would not go on.
+_LEFT_OUT = {"trixie": " --dont-check-part languages/python/stdlib-deprecation"}
 
 
 def build(suites: list[str]) -> None:
@@ -80,7 +83,7 @@ def _make_binary(fresh: Root) -> None:
     for made in place.glob("sesmail_*"):
         if made.suffix in (".deb", ".changes", ".buildinfo"):
             shutil.copy(made, folder)
-    fresh.run(["sh", "-euc", f"cd /build && {_LINTIAN} *.dsc *.changes"])
+    fresh.run(["sh", "-euc", f"cd /build && {_LINTIAN}{_LEFT_OUT.get(fresh.suite, "")} *.dsc *.changes"])
 
 
 def package(suite: str) -> Path:
