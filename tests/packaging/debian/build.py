@@ -83,7 +83,7 @@ def _make_binary(fresh: Root) -> None:
     for made in place.glob("sesmail_*"):
         if made.suffix in (".deb", ".changes", ".buildinfo"):
             shutil.copy(made, folder)
-    fresh.run(["sh", "-euc", f"cd /build && {_LINTIAN}{_LEFT_OUT.get(fresh.suite, "")} *.dsc *.changes"])
+    fresh.run(["sh", "-euc", f"cd /build && {_LINTIAN}{_LEFT_OUT.get(fresh.suite, '')} *.dsc *.changes"])
 
 
 def package(suite: str) -> Path:
