@@ -44,6 +44,7 @@ class Gateway(Serving):
 
     async def _stop(self) -> None:
         _log.info("stopping: no new connections, transfers have %g seconds", self._drain)
+        self.stopping = True
         until = self._clock.seconds() + self._drain
         await gatherResults([listener.stopService() for listener in self.listeners])
         ending = [factory.drain(self._drain) for factory in self.factories]

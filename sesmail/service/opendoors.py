@@ -12,6 +12,7 @@ from twisted.internet.defer import gatherResults
 from sesmail.config.listeners import Listener as Listening
 from sesmail.config.problems import ConfigError, Problem, Where
 from sesmail.config.table import Config
+from sesmail.errors import Unavailable
 from sesmail.service.listeners import CannotListen, Listener
 from sesmail.service.reloading import TakeOn
 from sesmail.service.serving import Served, Serving
@@ -38,6 +39,8 @@ class OpenDoors:
 
     async def prepare(self, config: Config) -> TakeOn:
         """See reloading.Prepare. New doors are open on return, but nobody is waited for at the others."""
+        if self._serving.stopping:
+            raise Unavailable("the gateway stops")
         wanted, before = _wanted(config), self._wanted
         changed = {name for name, entry in wanted.items() if before.get(name) != entry}
         open_now = {str(listener.name): listener for listener in self._serving.listeners}

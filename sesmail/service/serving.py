@@ -25,6 +25,8 @@ class Serving(MultiService):
         super().__init__()
         self.listeners: list[Listener] = []
         self.factories: list[Served] = []
+        self.stopping = False
+        """Whether nobody new is to be let in any more, though sessions may still go on."""
         self._serving: dict[Listener, Served] = {}
 
     def listen(self, listener: Listener, factory: Served) -> None:

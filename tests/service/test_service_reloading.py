@@ -203,6 +203,21 @@ def test_a_taken_port_is_refused_and_all_stay_open(here: Changing) -> None:
     assert not answers(free)
 
 
+def test_a_gateway_that_stops_opens_no_port_any_more(here: Changing, tmp_path: Path) -> None:
+    mailbox = tmp_path / "mail/mailboxes/example.com/tom"
+    mailbox.mkdir(parents=True)
+    (mailbox / "big").write_bytes(b"Subject: big\r\n\r\n" + b"0123456789abcdef\r\n" * 1_000_000)
+    session, late = here.login(TOM), free_port()
+    session._putcmd("RETR 1")  # type: ignore[attr-defined]
+    assert session._getresp().startswith(b"+OK")  # type: ignore[attr-defined]
+    here.gateway.signal(signal.SIGTERM)
+    wait_until(lambda: not answers(here.port), seconds=10, what=here.gateway.log)
+    log = here.refused(pop3=listeners((late, "none")))
+    assert "the gateway stops" in log
+    assert not answers(late)
+    session.close()
+
+
 def test_new_certificates_are_those_that_the_file_names(here: Changing, tmp_path: Path) -> None:
     before = _serial(here)
     folder = tmp_path / "renewed"
