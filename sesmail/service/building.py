@@ -192,12 +192,9 @@ class _House:
 
             return take_on
 
-        async def logged(config: Config) -> TakeOn:
-            return lambda: logs.change(config.log.level, config.log.format)
-
         # Doors come last: whoever connects finds all the rest in place, and what was opened stays open.
         doors_last = OpenDoors(self.gateway, self._config, self._made).prepare
-        parts = [addresses, who, self._certificates.prepare, logged, self._monitoring.prepare, doors_last]
+        parts = [addresses, who, self._certificates.prepare, logs.prepare, self._monitoring.prepare, doors_last]
         reloading = Reloading(self._config, self._reactor, load, parts, told)
         reloading.setServiceParent(self.gateway)
         self.gateway.reload = reloading.begin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from twisted.cred.portal import Portal
@@ -19,7 +19,7 @@ from sesmail.protocols.smtp.factory import LMTPFactory, SubmissionFactory
 from sesmail.protocols.smtp.policy import LMTPPolicy
 from sesmail.protocols.smtp.policy import Policy as SubmissionPolicy
 from sesmail.service.certificates import CertificateStore
-from sesmail.service.listeners import BadEndpoint, Endpoints, Listener
+from sesmail.service.listeners import Endpoints, Listener, listener
 
 
 def doors(
@@ -55,27 +55,11 @@ def doors(
     for option, listeners, make, socket in kinds:
         for one in listeners:
             factory = make(one)
-            yield _listener(option, one, factory, reactor, store, {**socket, "endpoints": endpoints}), factory
+            yield listener(option, one, factory, reactor, store, **socket, endpoints=endpoints), factory
 
 
 def _secured(one: Listening, store: CertificateStore | None) -> dict[str, Any]:
     return {"tls": store if one.tls == "starttls" else None, "implicit": one.tls == "implicit"}
-
-
-def _listener(
-    option: str,
-    one: Listening,
-    factory: SessionFactory,
-    reactor: Any,
-    store: CertificateStore | None,
-    socket: Mapping[str, Any],
-) -> Listener:
-    tls = store if one.tls == "implicit" else None
-    try:
-        return Listener(reactor, one.endpoint, factory, tls=tls, trusted=one.trusted, **socket)
-    except BadEndpoint as error:
-        error.option = option
-        raise
 
 
 def _pop3(config: Config) -> POP3Policy:

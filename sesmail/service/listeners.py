@@ -23,6 +23,7 @@ from twisted.internet.interfaces import (
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from sesmail.config.listeners import Listener as Listening
 from sesmail.service.proxied import ProxiedFactory
 from sesmail.service.unixsockets import UnixSockets
 
@@ -134,6 +135,24 @@ class Listener(Service):
     def stopService(self) -> Deferred[None]:
         super().stopService()
         return self.shut()
+
+
+def listener(
+    option: str,
+    one: Listening,
+    factory: IProtocolFactory,
+    reactor: Any,
+    store: IOpenSSLServerConnectionCreator | None,
+    **socket: Any,
+) -> Listener:
+    """That of an entry of `option`, with the certificates of `store` where TLS begins at once; `socket` is for Listener. Raises
+    BadEndpoint."""
+    tls = store if one.tls == "implicit" else None
+    try:
+        return Listener(reactor, one.endpoint, factory, tls=tls, trusted=one.trusted, **socket)
+    except BadEndpoint as error:
+        error.option = option
+        raise
 
 
 def endpoint(reactor: IReactorTime, description: str, group: str | None, mode: str) -> IStreamServerEndpoint:

@@ -10,7 +10,9 @@ from time import time
 from twisted.logger import Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
+from sesmail.config.table import Config
 from sesmail.log import FATE, line, write_fates
+from sesmail.service.reloading import TakeOn
 from sesmail.service.written import Output
 
 _LEVELS = (
@@ -69,6 +71,11 @@ def join(level: str, form: str = "text") -> TwistedHandler:
     root.setLevel(logging.WARNING)
     change(level, form)
     return handler
+
+
+async def prepare(config: Config) -> TakeOn:
+    """See reloading.Prepare."""
+    return lambda: change(config.log.level, config.log.format)
 
 
 def change(level: str, form: str) -> None:

@@ -13,13 +13,13 @@ from twisted.application.service import MultiService
 from sesmail import counters
 from sesmail.assembly.needs import Question, questions
 from sesmail.assembly.stores import StoreOf
-from sesmail.config.monitoring import Monitor, MonitorListener
+from sesmail.config.monitoring import Monitor
 from sesmail.config.table import Config
 from sesmail.counters import Snapshot
 from sesmail.protocols.limits import Connections
 from sesmail.service.certificates import CertificateStore
 from sesmail.service.explained import explained
-from sesmail.service.listeners import BadEndpoint, Listener
+from sesmail.service.listeners import Listener, listener
 from sesmail.service.readiness import Readiness
 from sesmail.service.reloading import TakeOn
 from sesmail.web.exposition import is_there
@@ -70,7 +70,7 @@ class Monitoring(MultiService):
         door = MonitorDoor(figures, self._ready.now, self._ready.needs, lambda peer: self._trusts(peer))
         for one in config.monitor.listeners:
             site = Site(door, self._connections, clock=self._reactor)
-            yield _listener(one, site, self._reactor, store), site
+            yield listener("monitor.listeners", one, site, self._reactor, store, mode="660"), site
 
     def _prepared(self, config: Config) -> TakeOn:
         given = config.monitor
@@ -111,13 +111,3 @@ def trusted(networks: tuple[str, ...]) -> Callable[[str], bool]:
         return address.is_loopback or any(address in network for network in known)
 
     return trusts
-
-
-def _listener(one: MonitorListener, site: Site, reactor: Any, store: CertificateStore | None) -> Listener:
-    try:
-        return Listener(
-            reactor, one.endpoint, site, tls=store if one.tls == "implicit" else None, trusted=one.trusted, mode="660"
-        )
-    except BadEndpoint as error:
-        error.option = "monitor.listeners"
-        raise

@@ -44,7 +44,10 @@ class OpenDoors:
         wanted, before = _wanted(config), self._wanted
         changed = {name for name, entry in wanted.items() if before.get(name) != entry}
         open_now = {str(listener.name): listener for listener in self._serving.listeners}
-        made = {str(listener.name): (listener, served) for listener, served in self._make(_only(config, changed))}
+        made = {
+            str(listener.name): (listener, served)
+            for listener, served in self._make(only(config, lambda _, one: one.endpoint in changed))
+        }
         stay = {name for name in made if name in open_now and before[name][0] == wanted[name][0]}
         gone = [listener for name, listener in open_now.items() if name in before and (name not in wanted or name in made)]
         closing = [listener for listener in gone if listener.name not in stay]
@@ -98,10 +101,11 @@ def _wanted(config: Config) -> _Wanted:
     return {one.endpoint: (option, one) for option, found in config.listeners.items() for one in found}
 
 
-def _only(config: Config, names: set[str]) -> Config:
+def only(config: Config, keep: Callable[[str, Listening], bool]) -> Config:
+    """The configuration with those listeners alone of which `keep` says so, given option and entry."""
     for option, found in config.listeners.items():
         section = option.partition(".")[0]
-        left = tuple(one for one in found if one.endpoint in names)
+        left = tuple(one for one in found if keep(option, one))
         config = replace(config, **{section: replace(getattr(config, section), listeners=left)})
     return config
 

@@ -18,7 +18,6 @@ from sesmail.api.tacomail import PATHS
 from sesmail.assembly.accounts import AccountOf
 from sesmail.assembly.aliasapi import administrators, programs
 from sesmail.auth.realm import Logout
-from sesmail.config.page import PageListener
 from sesmail.config.table import Config
 from sesmail.errors import MailError
 from sesmail.interfaces import Account, Client
@@ -26,7 +25,7 @@ from sesmail.log import fate
 from sesmail.protocols.limits import Connections
 from sesmail.protocols.login import LOGINS
 from sesmail.service.certificates import CertificateStore
-from sesmail.service.listeners import BadEndpoint, Endpoints, Listener
+from sesmail.service.listeners import Endpoints, Listener, listener
 from sesmail.service.summaries import Summaries
 from sesmail.service.workers import Workers
 from sesmail.web.askers import Asker, Proxies
@@ -157,16 +156,5 @@ def page_doors(
     counted = Counted(by_address, Connections(most, most), page.proxies)
     for one in config.page.listeners:
         site = Site(page.door, counted, clock=reactor, headers=HEADERS)
-        yield _listener(one, site, reactor, store, endpoints), site
-
-
-def _listener(
-    one: PageListener, site: Site, reactor: Any, store: CertificateStore | None, endpoints: Endpoints | None
-) -> Listener:
-    tls = store if one.tls == "implicit" else None
-    try:
         # Who can open a Unix socket may say who asks.
-        return Listener(reactor, one.endpoint, site, tls=tls, trusted=one.trusted, mode="660", endpoints=endpoints)
-    except BadEndpoint as error:
-        error.option = "page.listeners"
-        raise
+        yield listener("page.listeners", one, site, reactor, store, mode="660", endpoints=endpoints), site

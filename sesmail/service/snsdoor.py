@@ -14,12 +14,11 @@ from sesmail.aws.ses import SesPlace
 from sesmail.aws.sns import Message, Signatures
 from sesmail.aws.snscertificates import Certificates
 from sesmail.aws.snsconfirm import ByApi, ByUrl
-from sesmail.config.receivingdoors import SnsListener
 from sesmail.config.table import Config
 from sesmail.delivery.intake import Intake
 from sesmail.protocols.limits import Connections
 from sesmail.service.certificates import CertificateStore
-from sesmail.service.listeners import BadEndpoint, Endpoints, Listener
+from sesmail.service.listeners import Endpoints, Listener, listener
 from sesmail.service.workers import Workers
 from sesmail.web.proofs import Budget, Proofs
 from sesmail.web.site import Site
@@ -66,18 +65,7 @@ def sns_doors(
         behind = one.tls == "none" and not one.trusted
         counted = Connections(limits.connections, limits.connections) if behind else connections
         site = Site(door, counted, clock=reactor)
-        yield _listener(one, site, reactor, store, endpoints), site
-
-
-def _listener(
-    one: SnsListener, site: Site, reactor: Any, store: CertificateStore | None, endpoints: Endpoints | None
-) -> Listener:
-    tls = store if one.tls == "implicit" else None
-    try:
-        return Listener(reactor, one.endpoint, site, tls=tls, trusted=one.trusted, endpoints=endpoints)
-    except BadEndpoint as error:
-        error.option = "sns.listeners"
-        raise
+        yield listener("sns.listeners", one, site, reactor, store, endpoints=endpoints), site
 
 
 def _login(config: Config) -> Login | None:

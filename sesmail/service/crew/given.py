@@ -13,6 +13,7 @@ from sesmail.config.table import Config
 from sesmail.errors import Unavailable
 from sesmail.service.crew.desk import Handed, Seat
 from sesmail.service.crew.line import Line
+from sesmail.service.opendoors import only
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -57,10 +58,7 @@ def theirs(config: Config) -> Config:
 
 def ours(config: Config) -> Config:
     """What of its listeners the parent itself serves: those for monitoring."""
-    for option in config.listeners.keys() - {"monitor.listeners"}:
-        section = option.partition(".")[0]
-        config = replace(config, **{section: replace(getattr(config, section), listeners=())})
-    return config
+    return only(config, lambda option, _: option == "monitor.listeners")
 
 
 def given(line: Line) -> tuple[int, Config]:

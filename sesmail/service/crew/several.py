@@ -45,14 +45,10 @@ def several(config: Config, reactor: Any, load: Load, told: Told) -> Parent:
     if config.submission.listeners:
         SpoolHold(Path(config.relay.spool)).setServiceParent(parent)
     Pulse(reactor).setServiceParent(parent)
-    parent.parts.append(_logged)
+    parent.parts.append(logs.prepare)
     with explained(config):
         _monitor(config, reactor, parent)
     return parent
-
-
-async def _logged(config: Config) -> TakeOn:
-    return lambda: logs.change(config.log.level, config.log.format)
 
 
 def _monitor(config: Config, reactor: Any, parent: Parent) -> None:
